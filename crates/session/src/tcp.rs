@@ -1,0 +1,1 @@
+//! The TCP state of one session: directions, FINs, windows.

@@ -7,6 +7,8 @@
 //! A session belongs to one network interface. A flow between two local interfaces has two
 //! sessions, one for each ("each half of a flow is a session of its own").
 
+mod entry;
+mod key;
 mod limits;
 mod state;
 mod table;

@@ -1,6 +1,8 @@
-//! What a packet without a session may do.
+//! What a packet without a session may do, and where a TCP session stands.
 
-use ringfence_frame::Ip;
+use ringfence_frame::{IcmpKind, Ip, TcpFlags, Transport};
+
+use crate::tcp;
 
 /// Option `tcp_midstream`: what becomes of a TCP packet without SYN and without session.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -17,7 +19,8 @@ pub enum TcpMidstream {
 pub enum FirstPacket {
     /// Opens a session.
     Opens,
-    /// Passes if a rule allows it, and nothing is remembered (RST, ICMP errors).
+    /// Passes if a rule allows it, and nothing is remembered (RST, ICMP errors, and a later
+    /// fragment, whose packet is judged by its first one).
     PassesUnremembered,
     /// Is dropped before any rule is asked (TCP under `tcp_midstream: drop`).
     Midstream,
@@ -26,8 +29,26 @@ pub enum FirstPacket {
 impl FirstPacket {
     /// Sorts a packet for which no live session was found.
     pub fn of(ip: &Ip, midstream: TcpMidstream) -> FirstPacket {
-        let _ = (ip, midstream);
-        unimplemented!()
+        match ip.transport {
+            Transport::Tcp(segment) => match midstream {
+                _ if tcp::is_opening_syn(&segment) => FirstPacket::Opens,
+                TcpMidstream::Drop => FirstPacket::Midstream,
+                TcpMidstream::PickUp if segment.flags.contains(TcpFlags::RST) => {
+                    FirstPacket::PassesUnremembered
+                }
+                TcpMidstream::PickUp => FirstPacket::Opens,
+            },
+            Transport::Icmp(icmp) => match icmp.kind {
+                IcmpKind::Error { .. } => FirstPacket::PassesUnremembered,
+                IcmpKind::Query
+                | IcmpKind::Reply
+                | IcmpKind::Neighbor(_)
+                | IcmpKind::MulticastListener
+                | IcmpKind::Other => FirstPacket::Opens,
+            },
+            Transport::LaterFragment => FirstPacket::PassesUnremembered,
+            Transport::Udp(_) | Transport::Other => FirstPacket::Opens,
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ringfence_frame::Protocol;
+
 /// Idle timeouts of one interface. A session keeps the values that held when it opened.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Timeouts {
@@ -49,12 +51,60 @@ pub enum TimeoutError {
     Udp,
 }
 
+const ESTABLISHED_SECS: [u64; 9] = [30, 60, 80, 100, 200, 300, 500, 700, 910];
+const UDP_SECS: [u64; 6] = [10, 20, 30, 60, 80, 100];
+
 impl Timeouts {
-    /// Checks the values that the platform restricts.
+    /// Checks the values that the platform restricts; it takes whole seconds only.
     ///
     /// # Errors
     /// The first value that Alibaba Cloud would refuse.
     pub fn check_platform(&self) -> Result<(), TimeoutError> {
-        unimplemented!()
+        let one_of = |offered: &[u64], timeout: Duration| {
+            offered.iter().any(|secs| Duration::from_secs(*secs) == timeout)
+        };
+        if !one_of(&ESTABLISHED_SECS, self.tcp_established) {
+            return Err(TimeoutError::TcpEstablished);
+        }
+        let closed = self.tcp_closed_and_time_wait;
+        if closed.subsec_nanos() != 0 || !(3..=15).contains(&closed.as_secs()) {
+            return Err(TimeoutError::TcpClosedAndTimeWait);
+        }
+        if !one_of(&UDP_SECS, self.udp) {
+            return Err(TimeoutError::Udp);
+        }
+        Ok(())
     }
+
+    /// The values that a session of `protocol` keeps.
+    pub(crate) fn kept_by(&self, protocol: Protocol) -> Kept {
+        let (one_way, both_ways) = match protocol {
+            Protocol::TCP => (self.tcp_opening, self.tcp_established),
+            Protocol::UDP => (self.udp, self.udp_stream),
+            Protocol::ICMP | Protocol::ICMPV6 => (self.icmp, self.icmp),
+            _ => (self.other, self.other),
+        };
+        Kept {
+            one_way_ms: whole_ms(one_way),
+            both_ways_ms: whole_ms(both_ways),
+            closing_ms: whole_ms(self.tcp_closed_and_time_wait),
+        }
+    }
+}
+
+/// "Session time counts whole milliseconds."
+fn whole_ms(timeout: Duration) -> u64 {
+    u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The timeouts of one session, as they were when it opened: "A change of a timeout touches new
+/// sessions only."
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Kept {
+    /// While one direction has been seen.
+    pub(crate) one_way_ms: u64,
+    /// Once both have.
+    pub(crate) both_ways_ms: u64,
+    /// Once it closes (TCP).
+    pub(crate) closing_ms: u64,
 }

@@ -5,6 +5,7 @@
 //! through `std::io` traits that the caller hands in).
 
 pub mod build;
+mod bytes;
 pub mod capture;
 mod malformed;
 mod packet;

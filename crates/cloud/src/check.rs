@@ -41,8 +41,7 @@ pub enum ProblemKind {
 }
 
 impl World {
-    /// Every problem, in the order of the file. Needs [`World::index`] to have run? No: works on
-    /// the lists alone.
+    /// Every problem, in the order of the file. Works on the lists alone, indexed or not.
     pub fn check(&self) -> Vec<Problem> {
         unimplemented!()
     }

@@ -5,6 +5,7 @@
 //! rule, no session and no frame. Pure data: built once, changed only in its memberships.
 
 mod check;
+mod directory;
 mod locate;
 mod origin;
 mod world;

@@ -1,12 +1,12 @@
 //! What there is.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use ringfence_frame::MacAddr;
 
 use crate::Origin;
+use crate::directory::Directory;
 
 macro_rules! index {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
@@ -66,17 +66,6 @@ pub struct World {
     /// Constants of the platform.
     pub platform: Platform,
     pub(crate) directory: Directory,
-}
-
-/// Look-up tables over a world; made by [`World::index`].
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Directory {
-    pub(crate) by_address: HashMap<(Network, IpAddr), InterfaceIndex>,
-    pub(crate) by_prefix: HashMap<Network, Vec<(IpNet, InterfaceIndex)>>,
-    pub(crate) by_public_address: HashMap<IpAddr, InterfaceIndex>,
-    pub(crate) outside_by_address: HashMap<(Edge, IpAddr), OutsideIndex>,
-    pub(crate) interface_by_name: HashMap<String, InterfaceIndex>,
-    pub(crate) outside_by_name: HashMap<String, OutsideIndex>,
 }
 
 /// Constants of a platform (from the scenario's profile).
@@ -282,25 +271,6 @@ pub enum Reach {
 }
 
 impl World {
-    /// Makes the look-up tables. Call it once the lists are complete, and again whenever
-    /// anything but a membership changed.
-    pub fn index(&mut self) {
-        unimplemented!()
-    }
-
-    /// The interface that owns `address` inside `network`.
-    pub fn owner(&self, network: Network, address: IpAddr) -> Option<InterfaceIndex> {
-        let _ = (network, address);
-        unimplemented!()
-    }
-
-    /// The interface to which the public address belongs: mapped to a VPC interface, of a classic
-    /// public NIC, or an IPv6 address that reaches the Internet.
-    pub fn owner_of_public(&self, address: IpAddr) -> Option<InterfaceIndex> {
-        let _ = address;
-        unimplemented!()
-    }
-
     /// The interface called so (a port name).
     pub fn interface_named(&self, name: &str) -> Option<InterfaceIndex> {
         self.directory.interface_by_name.get(name).copied()
@@ -311,38 +281,59 @@ impl World {
         self.directory.outside_by_name.get(name).copied()
     }
 
-    /// The named outside host at `edge` that has `address`.
-    pub fn outside_at(&self, edge: Edge, address: IpAddr) -> Option<OutsideIndex> {
-        self.directory.outside_by_address.get(&(edge, address)).copied()
-    }
-
     /// An interface.
     pub fn interface(&self, index: InterfaceIndex) -> &Interface {
         &self.interfaces[index.as_usize()]
     }
 
-    /// The VPCs that a CEN joins to `vpc`, itself left out, in order, none twice.
+    /// The VPCs that a CEN joins to `vpc`, itself left out, in order, none twice. Reads the lists;
+    /// needs no index.
     pub fn joined_vpcs(&self, vpc: VpcIndex) -> Vec<VpcIndex> {
-        let _ = vpc;
-        unimplemented!()
+        let mut joined: Vec<VpcIndex> = self
+            .cens
+            .iter()
+            .filter(|cen| cen.vpcs.contains(&vpc))
+            .flat_map(|cen| cen.vpcs.iter().copied())
+            .filter(|&other| other != vpc)
+            .collect();
+        joined.sort_unstable();
+        joined.dedup();
+        joined
     }
 
     /// The name of a place, as reports print it: a port name, `internet`, `on-premises ID`,
-    /// `intranet of VPC-ID`.
+    /// `intranet of VPC-ID`, `intranet of the classic network`.
     pub fn place_name(&self, place: Place) -> String {
-        let _ = place;
-        unimplemented!()
+        match place {
+            Place::Interface(index) => self.interface(index).name.clone(),
+            Place::Outside(index) => self.outside[index.as_usize()].name.clone(),
+            Place::Edge(Edge::Internet) => "internet".to_owned(),
+            Place::Edge(Edge::OnPremises(site)) => {
+                format!("on-premises {}", self.on_premises[site.as_usize()].id)
+            }
+            Place::Edge(Edge::Intranet(network)) => match network {
+                Network::Vpc(vpc) => format!("intranet of {}", self.vpcs[vpc.as_usize()].id),
+                Network::ClassicInternal => "intranet of the classic network".to_owned(),
+                Network::ClassicPublic => "public side of the classic network".to_owned(),
+            },
+        }
     }
 }
 
 impl VSwitch {
     /// "The gateway is the third address from the end of the vSwitch (.253 in a /24)".
     pub fn gateway(&self) -> Ipv4Addr {
-        unimplemented!()
+        let first = self.cidr.network().to_bits();
+        let last = self.cidr.broadcast().to_bits();
+        Ipv4Addr::from_bits(last.saturating_sub(2).max(first))
     }
 
     /// The same place in the IPv6 range.
     pub fn gateway_ipv6(&self) -> Option<Ipv6Addr> {
-        unimplemented!()
+        self.ipv6_cidr.map(|cidr| {
+            let first = cidr.network().to_bits();
+            let last = cidr.broadcast().to_bits();
+            Ipv6Addr::from_bits(last.saturating_sub(2).max(first))
+        })
     }
 }

@@ -4,6 +4,7 @@
 //! Owns who has which address, and who can be reached from where ([`World::locate`]). Knows no
 //! rule, no session and no frame. Pure data: built once, changed only in its memberships.
 
+mod address;
 mod check;
 mod directory;
 mod locate;

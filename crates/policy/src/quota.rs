@@ -1,0 +1,1 @@
+//! Quotas (specification, part 6).

@@ -1,4 +1,10 @@
-//! What a world must keep to.
+//! What a world must keep to. Owns the list of problems and their order; what they are is in the
+//! rooms below: names and MAC addresses, ranges, addresses. Says nothing of groups and rules.
+
+mod addresses;
+mod collisions;
+mod names;
+mod ranges;
 
 use crate::{Origin, World};
 
@@ -22,9 +28,10 @@ pub struct Problem {
 pub enum ProblemKind {
     /// Two things of one name.
     DuplicateId,
-    /// Two interfaces (or outside hosts) that own one address in one network.
+    /// Two interfaces (or outside hosts) that own one address in one network, or a delegated
+    /// prefix that covers another's address.
     DuplicateAddress,
-    /// Two ports that have one MAC address.
+    /// Two interfaces in one network that have one MAC address.
     DuplicateMac,
     /// An interface's address outside its vSwitch.
     AddressOutsideVSwitch,
@@ -43,6 +50,45 @@ pub enum ProblemKind {
 impl World {
     /// Every problem, in the order of the file. Works on the lists alone, indexed or not.
     pub fn check(&self) -> Vec<Problem> {
-        unimplemented!()
+        let mut problems = Problems::default();
+        names::check(self, &mut problems);
+        ranges::check(self, &mut problems);
+        addresses::check(self, &mut problems);
+        problems.list.sort_by(|a, b| a.origin.cmp(&b.origin));
+        problems.list
+    }
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Problems {
+    list: Vec<Problem>,
+}
+
+impl Problems {
+    fn add(&mut self, kind: ProblemKind, origin: &Origin, message: String, help: &str) {
+        self.list.push(Problem {
+            kind,
+            origin: origin.clone(),
+            message,
+            help: help.to_owned(),
+            related: None,
+        });
+    }
+
+    fn add_pair(
+        &mut self,
+        kind: ProblemKind,
+        (origin, related): (&Origin, &Origin),
+        message: String,
+        help: &str,
+    ) {
+        self.list.push(Problem {
+            kind,
+            origin: origin.clone(),
+            message,
+            help: help.to_owned(),
+            related: Some(related.clone()),
+        });
     }
 }

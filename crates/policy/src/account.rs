@@ -1,9 +1,10 @@
 //! The account of a decision, for someone who learns: every rule considered, and why it won or
-//! lost.
+//! lost. Owns what is told; what is decided is `decide`'s.
 
 use ringfence_cloud::World;
 
-use crate::{Decision, PolicySet, Question, RuleRef};
+use crate::decide::Asked;
+use crate::{Action, Because, Decision, PolicySet, Question, RuleRef, decide};
 
 /// A decision with everything that was looked at on the way, in the order of the merged list.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,7 +15,8 @@ pub struct Account {
     /// they are tried.
     pub considered: Vec<Considered>,
     /// For a denial: the allow rule (of any group on the interface, this direction) that came
-    /// nearest to allowing, with what it lacks.
+    /// nearest to allowing, with what it lacks; of equals the first tried. It lacks nothing if a
+    /// Forbid rule won over it. `None` where no rule would help: the platform's block.
     pub nearest: Option<Considered>,
 }
 
@@ -48,8 +50,22 @@ pub enum Miss {
     Icmp,
 }
 
-/// Decides as `decide` does, and tells how.
+/// Decides as [`decide`] does, and tells how.
 pub fn account(world: &World, policies: &PolicySet, question: &Question) -> Account {
-    let _ = (world, policies, question);
-    unimplemented!()
+    let decision = decide(world, policies, question);
+    let asked = Asked::new(world, policies, question);
+    let considered: Vec<Considered> = asked
+        .merged_rules()
+        .map(|rule| Considered { rule, misses: asked.misses(policies.rule(rule)) })
+        .collect();
+    let nearest = if decision.allowed || decision.because == Because::Platform {
+        None
+    } else {
+        considered
+            .iter()
+            .filter(|considered| policies.rule(considered.rule).action == Action::Allow)
+            .min_by_key(|considered| considered.misses.len())
+            .cloned()
+    };
+    Account { decision, considered, nearest }
 }

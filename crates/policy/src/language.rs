@@ -242,6 +242,16 @@ impl PolicySet {
         &self.group(reference.group).rules[reference.rule as usize]
     }
 
+    /// A prefix list.
+    pub fn prefix_list(&self, index: PrefixListIndex) -> &PrefixList {
+        &self.prefix_lists[index.0 as usize]
+    }
+
+    /// A port range list.
+    pub fn port_list(&self, index: PortListIndex) -> &PortList {
+        &self.port_lists[index.0 as usize]
+    }
+
     /// The group called so.
     pub fn group_named(&self, id: &str) -> Option<GroupIndex> {
         let place = self.groups.iter().position(|group| group.id == id)?;

@@ -56,9 +56,14 @@ pub struct Options {
 }
 
 impl Options {
-    /// What a profile sets.
+    /// What a profile sets. The port 25 block and the allowance for 100.64.0.0/10 are Alibaba
+    /// Cloud's own; neither AWS nor OpenStack has them.
     pub fn of(profile: Profile) -> Options {
-        let _ = profile;
-        unimplemented!()
+        let same_group_outbound = SameGroupOutbound::CustomRulesFirst;
+        let (health_checks, port_25) = match profile {
+            Profile::Alibaba => (HealthChecks::AlwaysAllowed, Port25::Blocked),
+            Profile::Aws | Profile::Neutron => (HealthChecks::NeedARule, Port25::Open),
+        };
+        Options { profile, same_group_outbound, health_checks, port_25 }
     }
 }

@@ -8,7 +8,11 @@ mod transport;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+pub(crate) use chain::{
+    FRAGMENT as FRAGMENT_HEADER, FRAGMENT_LEN as FRAGMENT_HEADER_LEN, unfragmentable,
+};
 pub use quoted::parse_quoted;
+pub(crate) use transport::{ICMP_LEN, TCP_LEN, UDP_LEN};
 
 use crate::bytes::{add, fold, u16_at, u32_at};
 use crate::{

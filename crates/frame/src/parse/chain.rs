@@ -98,6 +98,28 @@ pub(super) fn walk(bytes: &[u8], start: usize, next: u8) -> Option<Chain> {
     None
 }
 
+/// Where the part of a packet ends that every fragment repeats, and where the next header field of
+/// that part stands: up to the routing header, else the hop-by-hop options, else the fixed header
+/// (RFC 8200, section 4.5). `None` if there is a fragment header already.
+pub(crate) fn unfragmentable(bytes: &[u8], ip_offset: usize) -> Option<(usize, usize)> {
+    let mut next_header_at = ip_offset + 6;
+    let mut end = ip_offset + super::IPV6_LEN;
+    let mut found = (end, next_header_at);
+    loop {
+        let number = *bytes.get(next_header_at)?;
+        match number {
+            FRAGMENT => return None,
+            HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS => {}
+            _ => return Some(found),
+        }
+        next_header_at = end;
+        end += (usize::from(*bytes.get(end + 1)?) + 1) * 8;
+        if number != DESTINATION_OPTIONS {
+            found = (end, next_header_at);
+        }
+    }
+}
+
 fn read_fragment(header: &[u8; FRAGMENT_LEN], at: usize) -> Option<FragmentHeader> {
     let word = u16_at(header, 2);
     let offset = u32::from(word & 0xfff8);

@@ -1,0 +1,50 @@
+//! What is counted.
+
+use std::collections::BTreeMap;
+
+use ringfence_cloud::{InterfaceIndex, Place};
+use ringfence_policy::RuleRef;
+
+/// Frames and bytes of one port.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PortCounters {
+    /// Frames taken in.
+    pub frames_in: u64,
+    /// Bytes taken in.
+    pub bytes_in: u64,
+    /// Frames put out, the fabric's own answers included.
+    pub frames_out: u64,
+    /// Bytes put out.
+    pub bytes_out: u64,
+    /// Frames that came in here and were dropped, by reason.
+    pub dropped: BTreeMap<&'static str, u64>,
+    /// Frames answered by the fabric itself (ARP, ND), by what they were.
+    pub answered: BTreeMap<&'static str, u64>,
+    /// ICMP errors that the fabric sent here.
+    pub icmp_errors: u64,
+}
+
+/// Decisions at one interface.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct InterfaceCounters {
+    /// Sessions opened.
+    pub sessions_opened: u64,
+    /// Sessions cut by a rule change.
+    pub sessions_cut: u64,
+    /// Frames that a live session let cross.
+    pub session_hits: u64,
+    /// Decisions by the implicit rules, by name: `same-group`, `default-allow`, `default-deny`,
+    /// `always-allowed`, `platform`.
+    pub implicit: BTreeMap<&'static str, u64>,
+}
+
+/// Everything counted.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// By port.
+    pub ports: BTreeMap<Place, PortCounters>,
+    /// By interface.
+    pub interfaces: BTreeMap<InterfaceIndex, InterfaceCounters>,
+    /// Decisions of each custom rule (first packets, re-decisions, denied packets).
+    pub rules: BTreeMap<RuleRef, u64>,
+}

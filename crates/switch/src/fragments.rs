@@ -1,0 +1,1 @@
+//! Fragments: all share the verdict of the first one.

@@ -1,0 +1,1 @@
+//! The journey of a frame, top to bottom.

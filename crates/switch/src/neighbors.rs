@@ -1,0 +1,1 @@
+//! ARP and ND, answered by the fabric.

@@ -1,0 +1,64 @@
+//! Who watches a journey. The silent observer costs nothing.
+
+use ringfence_cloud::{InterfaceIndex, Place, Route, Unreachable};
+use ringfence_frame::{Direction, Frame};
+use ringfence_session::SessionId;
+
+use crate::{FrameId, Side};
+
+/// One step of a frame's journey.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// It could be read.
+    Parsed(Frame),
+    /// The sender is who it says it is.
+    Admitted(Place),
+    /// Who has the target address, and by which path.
+    Located(Route),
+    /// Nobody, or no way.
+    NoWay(Unreachable),
+    /// An enforcement point was asked.
+    Crossed(Direction, Side),
+    /// TTL left when it arrives.
+    Routed {
+        /// TTL or hop limit at the receiver.
+        ttl: u8,
+    },
+    /// A session was opened.
+    Opened(InterfaceIndex, Direction, SessionId),
+    /// A session was found condemned by a rule change, and ended.
+    Cut(InterfaceIndex, SessionId),
+    /// It waits for the first fragment of its packet.
+    Held,
+    /// The fabric answered the sender itself (ARP, ND, ICMP error), in these words.
+    Answered(&'static str),
+    /// It went out.
+    Delivered(Place),
+}
+
+/// Watches journeys.
+pub trait Observer {
+    /// A step happened.
+    fn event(&mut self, frame: FrameId, event: impl FnOnce() -> Event);
+}
+
+/// Watches nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn event(&mut self, _: FrameId, _: impl FnOnce() -> Event) {}
+}
+
+/// Keeps every step.
+#[derive(Clone, Debug, Default)]
+pub struct Recording {
+    /// Steps in the order in which they happened.
+    pub events: Vec<(FrameId, Event)>,
+}
+
+impl Observer for Recording {
+    fn event(&mut self, frame: FrameId, event: impl FnOnce() -> Event) {
+        self.events.push((frame, event()));
+    }
+}

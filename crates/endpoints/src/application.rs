@@ -1,0 +1,89 @@
+//! The first exchange of each application that guests serve and use.
+
+/// An application protocol.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Application {
+    /// HTTP/1.1 GET and its answer.
+    Http,
+    /// TLS ClientHello and ServerHello.
+    Https,
+    /// SSH identification strings.
+    Ssh,
+    /// RDP connection request and confirm (X.224).
+    Rdp,
+    /// FTP: banner, login, EPSV/PASV and a passive data connection.
+    Ftp,
+    /// UDP (and TCP) echo.
+    Echo,
+    /// DNS query and answer.
+    Dns,
+    /// MySQL: the server's greeting first.
+    MySql,
+    /// Oracle TNS connect and accept.
+    Oracle,
+    /// SQL Server TDS prelogin.
+    SqlServer,
+    /// PostgreSQL SSLRequest or startup, and the answer.
+    PostgreSql,
+    /// Redis PING and PONG.
+    Redis,
+}
+
+impl Application {
+    /// All of them.
+    pub const ALL: [Application; 12] = [
+        Application::Http,
+        Application::Https,
+        Application::Ssh,
+        Application::Rdp,
+        Application::Ftp,
+        Application::Echo,
+        Application::Dns,
+        Application::MySql,
+        Application::Oracle,
+        Application::SqlServer,
+        Application::PostgreSql,
+        Application::Redis,
+    ];
+
+    /// The word for it in a scenario: `http`, `mysql`, `sql-server`, ...
+    pub fn name(self) -> &'static str {
+        match self {
+            Application::Http => "http",
+            Application::Https => "https",
+            Application::Ssh => "ssh",
+            Application::Rdp => "rdp",
+            Application::Ftp => "ftp",
+            Application::Echo => "echo",
+            Application::Dns => "dns",
+            Application::MySql => "mysql",
+            Application::Oracle => "oracle",
+            Application::SqlServer => "sql-server",
+            Application::PostgreSql => "postgresql",
+            Application::Redis => "redis",
+        }
+    }
+
+    /// Its usual port.
+    pub fn port(self) -> u16 {
+        match self {
+            Application::Http => 80,
+            Application::Https => 443,
+            Application::Ssh => 22,
+            Application::Rdp => 3389,
+            Application::Ftp => 21,
+            Application::Echo => 7,
+            Application::Dns => 53,
+            Application::MySql => 3306,
+            Application::Oracle => 1521,
+            Application::SqlServer => 1433,
+            Application::PostgreSql => 5432,
+            Application::Redis => 6379,
+        }
+    }
+
+    /// Whether it is served over UDP (DNS and echo are served over both).
+    pub fn over_udp(self) -> bool {
+        matches!(self, Application::Dns | Application::Echo)
+    }
+}

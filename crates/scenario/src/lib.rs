@@ -1,1 +1,15 @@
-//! scenario
+//! The scenario file: read, checked, run, explained, reported.
+//!
+//! Owns the file's shape and its diagnostics, the probes that ask about single packets, the
+//! reference verdict on paper, the runner that checks every expectation twice, and the report.
+//! Takes a world from wherever it came; decides nothing about packets itself.
+
+pub mod diagnostic;
+pub mod load;
+pub mod model;
+pub mod paper;
+pub mod probe;
+
+pub use diagnostic::{Diagnostic, Source};
+pub use load::load;
+pub use model::{Expectation, Scenario};

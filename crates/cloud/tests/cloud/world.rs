@@ -204,6 +204,7 @@ fn an_id_means_the_private_address_inside_and_else_the_public_one() {
         ("classic-dns",     "old",        Ipv4, None,           "10.80.0.5"),
         ("old/public",      "inner",      Ipv4, None,           "-"),
         ("old/public",      "old",        Ipv4, None,           "47.97.0.5"),
+        ("old/public",      "old/public", Ipv4, None,           "47.97.0.5"),
         ("inner",           "old/public", Ipv4, None,           "47.97.0.5"),
         ("inner",           "old/public", Ipv4, Some(Internal), "-"),
         ("old",             "web",        Ipv4, None,           "47.96.10.1"),

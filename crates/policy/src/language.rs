@@ -157,7 +157,7 @@ impl PortRange {
 }
 
 /// The target ports of a rule.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Ports {
     /// `-1/-1`: every port, port 0 included, and packets without ports.
     Any,

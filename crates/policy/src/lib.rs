@@ -8,9 +8,15 @@ mod account;
 mod decide;
 mod draft;
 mod language;
+mod lists;
+mod names;
+mod object_check;
 mod options;
 mod quota;
+mod rule_check;
 mod validate;
+mod violation;
+mod words;
 
 pub use account::{Account, Considered, Miss, account};
 pub use decide::{Because, Decision, Question, decide};
@@ -21,4 +27,5 @@ pub use language::{
     SameGroup,
 };
 pub use options::{HealthChecks, Options, Port25, Profile, SameGroupOutbound};
-pub use validate::{Catalogue, Severity, Violation, check_memberships, validate, validate_rules};
+pub use validate::{Catalogue, check_memberships, validate, validate_rules};
+pub use violation::{Severity, Violation};

@@ -1,12 +1,19 @@
-//! Rules, memberships, lists and timeouts that change while frames flow.
+//! Rules, memberships, lists and timeouts that change while frames flow: which interfaces a change
+//! touches, and how it is put into the policy. What becomes of their sessions is found out when
+//! their next packets come (`cross`).
 
 use ipnet::IpNet;
-use ringfence_cloud::{GroupIndex, InterfaceIndex};
-use ringfence_policy::{PortListIndex, PortRange, PrefixListIndex, Rule};
+use ringfence_cloud::{GroupIndex, InterfaceIndex, Network};
+use ringfence_policy::{
+    Nic, Object, PortListIndex, PortRange, Ports, PrefixListIndex, Rule, SameGroup,
+};
 use ringfence_session::Timeouts;
 
+use crate::{Fabric, Switch};
+
 /// Option `on_rule_change`. "A changed interface is one whose own groups or rules changed, or
-/// whose rules reference a group whose members, or a list whose entries, changed."
+/// whose rules reference a group whose members, or a list whose entries, changed." Same-group
+/// Accept counts as a rule that references the group itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum OnRuleChange {
     /// "re-decide the session's first packet under the new rules, cut the session if it is now
@@ -34,4 +41,98 @@ pub enum Change {
     PortList(PortListIndex, Vec<PortRange>),
     /// Replaces an interface's timeouts; touches new sessions only.
     Timeouts(InterfaceIndex, Timeouts),
+}
+
+impl Switch {
+    pub(crate) fn change(&mut self, change: Change) {
+        let touched = self.fabric.touched_by(&change);
+        for interface in touched {
+            self.generations[interface.as_usize()] += 1;
+        }
+        let Fabric { world, policies, timeouts, .. } = &mut self.fabric;
+        match change {
+            Change::Rules(group, rules) => {
+                policies.groups[group.as_usize()].rules = rules;
+                self.counters.rules.retain(|rule, _| rule.group != group);
+            }
+            Change::Members(interface, groups) => {
+                world.interfaces[interface.as_usize()].groups = groups;
+            }
+            Change::PrefixList(list, entries) => {
+                policies.prefix_lists[list.0 as usize].entries = entries;
+            }
+            Change::PortList(list, entries) => {
+                policies.port_lists[list.0 as usize].entries = entries;
+            }
+            Change::Timeouts(interface, new) => timeouts[interface.as_usize()] = new,
+        }
+    }
+}
+
+impl Fabric {
+    /// The interfaces that a change changes, asked before it is made.
+    fn touched_by(&self, change: &Change) -> Vec<InterfaceIndex> {
+        match change {
+            Change::Rules(group, _) => self.interfaces(|_, groups| groups.contains(group)),
+            Change::Members(changed, groups) => {
+                let before = &self.world.interface(*changed).groups;
+                let moved: Vec<GroupIndex> = before
+                    .iter()
+                    .filter(|group| !groups.contains(group))
+                    .chain(groups.iter().filter(|group| !before.contains(group)))
+                    .copied()
+                    .collect();
+                self.interfaces(|index, groups| {
+                    index == *changed
+                        || moved.iter().any(|&group| self.goes_by_members_of(index, groups, group))
+                })
+            }
+            Change::PrefixList(list, _) => self.interfaces(|index, groups| {
+                self.any_rule(index, groups, |rule| rule.object == Object::PrefixList(*list))
+            }),
+            Change::PortList(list, _) => self.interfaces(|index, groups| {
+                self.any_rule(index, groups, |rule| rule.ports == Ports::List(*list))
+            }),
+            Change::Timeouts(..) => Vec::new(),
+        }
+    }
+
+    fn interfaces(
+        &self,
+        is_touched: impl Fn(InterfaceIndex, &[GroupIndex]) -> bool,
+    ) -> Vec<InterfaceIndex> {
+        (0..)
+            .map(InterfaceIndex)
+            .zip(&self.world.interfaces)
+            .filter(|(index, interface)| is_touched(*index, &interface.groups))
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    fn goes_by_members_of(
+        &self,
+        interface: InterfaceIndex,
+        groups: &[GroupIndex],
+        group: GroupIndex,
+    ) -> bool {
+        let accepts = self.policies.group(group).same_group == SameGroup::Accept;
+        (accepts && groups.contains(&group))
+            || self.any_rule(interface, groups, |rule| rule.object == Object::Group(group))
+    }
+
+    /// Whether one of the interface's rules is so. The rules of a classic group are its members'
+    /// only on the NIC that they name.
+    fn any_rule(
+        &self,
+        interface: InterfaceIndex,
+        groups: &[GroupIndex],
+        is_so: impl Fn(&Rule) -> bool,
+    ) -> bool {
+        let nic = match self.world.interface(interface).network {
+            Network::ClassicPublic => Nic::Internet,
+            Network::ClassicInternal | Network::Vpc(_) => Nic::Intranet,
+        };
+        let rules = groups.iter().flat_map(|&group| &self.policies.group(group).rules);
+        rules.filter(|rule| rule.nic == nic).any(is_so)
+    }
 }

@@ -18,7 +18,9 @@ pub struct PortCounters {
     pub bytes_out: u64,
     /// Frames that came in here and were dropped, by reason.
     pub dropped: BTreeMap<&'static str, u64>,
-    /// Frames answered by the fabric itself (ARP, ND), by what they were.
+    /// Frames that were for the fabric itself, answered or not, by what they were: `arp-request`,
+    /// `arp-probe`, `arp-announcement`, `arp-reply`, `neighbor-solicitation`, `neighbor-probe`,
+    /// `neighbor-advertisement`, `router-solicitation`, `dhcp`.
     pub answered: BTreeMap<&'static str, u64>,
     /// ICMP errors that the fabric sent here.
     pub icmp_errors: u64,
@@ -45,6 +47,7 @@ pub struct Counters {
     pub ports: BTreeMap<Place, PortCounters>,
     /// By interface.
     pub interfaces: BTreeMap<InterfaceIndex, InterfaceCounters>,
-    /// Decisions of each custom rule (first packets, re-decisions, denied packets).
+    /// Decisions of each custom rule (first packets, re-decisions, denied packets) since the rules
+    /// of its group were last replaced.
     pub rules: BTreeMap<RuleRef, u64>,
 }

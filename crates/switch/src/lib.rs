@@ -5,14 +5,17 @@
 //! `policy` what is allowed and `session` what is already known. Knows no vendor, opens nothing,
 //! asks no clock.
 
+mod admit;
 mod change;
 mod counters;
+mod cross;
 mod fabric;
 mod fragments;
 mod journey;
 mod neighbors;
 mod observer;
 mod output;
+mod route;
 mod verdict;
 
 pub use change::{Change, OnRuleChange};

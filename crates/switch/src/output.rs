@@ -1,8 +1,13 @@
-//! What goes out.
+//! What goes out, and the queues in which it waits.
 
+use std::collections::VecDeque;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use ringfence_cloud::Place;
 
 use crate::FrameId;
+use crate::journey::Passed;
 
 /// A frame that may go out at a port. Only the journey makes one.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,3 +38,81 @@ impl Delivery {
         self.frame
     }
 }
+
+/// The output queues of all ports, each bounded.
+pub(crate) struct Outputs {
+    queue_max: usize,
+    queues: HashMap<Place, VecDeque<Queued>, FixedState>,
+    /// Every delivery in the order in which it was put in; those that a port's own queue has given
+    /// out already are passed over.
+    order: VecDeque<(u64, Place)>,
+    waiting: usize,
+    next: u64,
+}
+
+struct Queued {
+    number: u64,
+    delivery: Delivery,
+}
+
+impl Outputs {
+    pub(crate) fn new(queue_max: usize) -> Outputs {
+        Outputs {
+            queue_max,
+            queues: HashMap::default(),
+            order: VecDeque::new(),
+            waiting: 0,
+            next: 0,
+        }
+    }
+
+    /// How many frames more the queue of `port` takes.
+    pub(crate) fn room(&self, port: Place) -> usize {
+        let waiting = self.queues.get(&port).map_or(0, VecDeque::len);
+        self.queue_max.saturating_sub(waiting)
+    }
+
+    pub(crate) fn put(&mut self, _: Passed, port: Place, bytes: Vec<u8>, frame: Option<FrameId>) {
+        let number = self.next;
+        self.next += 1;
+        self.waiting += 1;
+        let delivery = Delivery { port, bytes, frame };
+        self.queues.entry(port).or_default().push_back(Queued { number, delivery });
+        self.order.push_back((number, port));
+    }
+
+    pub(crate) fn pull(&mut self) -> Option<Delivery> {
+        while let Some((number, port)) = self.order.pop_front() {
+            if let Some(queue) = self.queues.get_mut(&port)
+                && let Some(queued) = queue.pop_front_if(|queued| queued.number == number)
+            {
+                self.waiting -= 1;
+                return Some(queued.delivery);
+            }
+        }
+        None
+    }
+
+    pub(crate) fn pull_from(&mut self, port: Place) -> Option<Delivery> {
+        let queued = self.queues.get_mut(&port)?.pop_front()?;
+        self.waiting -= 1;
+        if self.order.len() > 2 * self.waiting + ORDER_SLACK {
+            let queues = &self.queues;
+            self.order.retain(|(number, port)| {
+                let first = queues.get(port).and_then(VecDeque::front);
+                first.is_some_and(|first| first.number <= *number)
+            });
+        }
+        Some(queued.delivery)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        for (_, port) in self.order.drain(..) {
+            self.queues.remove(&port);
+        }
+        self.waiting = 0;
+    }
+}
+
+/// Deliveries given out by their port's queue that the common order may still list.
+const ORDER_SLACK: usize = 64;

@@ -104,7 +104,8 @@ impl<T: Clone> Sessions<T> {
     ///
     /// "A SYN on a closing session is a new flow": then there is none. Neither does an ICMP error
     /// belong to one by its own key; see [`Sessions::find_quoted`]. An ICMP request belongs to
-    /// the session whose requests go its way, a reply to the session whose replies do.
+    /// the session whose requests go its way, a reply to the session whose replies do; if an allowed
+    /// reply opened that session, its requests go the other way.
     pub fn find(
         &self,
         interface: InterfaceId,
@@ -176,9 +177,9 @@ impl<T: Clone> Sessions<T> {
         }
     }
 
-    /// Opens a session with its first packet, which has been allowed; replaces a closing or dead
-    /// one under the same key. The caller has checked the room, and that the packet is one that
-    /// opens a session ([`crate::FirstPacket`]).
+    /// Opens a session with its first packet, which has been allowed; replaces the one under the
+    /// same key, which is closing or dead if [`Sessions::find`] found none. The caller has checked
+    /// the room, and that the packet is one that opens a session ([`crate::FirstPacket`]).
     ///
     /// # Panics
     /// If the packet has no key of its own: an ICMP error or a later fragment.

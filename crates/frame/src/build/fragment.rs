@@ -18,22 +18,21 @@ pub fn fragments(bytes: &[u8], frame: &Frame, mtu: usize) -> Vec<Vec<u8>> {
         return vec![bytes.to_vec()];
     };
     let header_len = ip.transport_offset - ip.ip_offset;
-    let Some(step) = step(mtu, header_len) else {
+    let Some(room) = room(mtu, header_len) else {
         return vec![bytes.to_vec()];
     };
-    let (offset, more) = ip.fragment.map_or((0, false), |it| (it.offset as usize, it.more));
+    let (base, more) = ip.fragment.map_or((0, false), |it| (it.offset as usize, it.more));
     let dont_fragment = u16_at(bytes, ip.ip_offset + 6) & IPV4_DONT_FRAGMENT;
     let data = &bytes[ip.transport_offset..ip.end];
-    let pieces = data.len().div_ceil(step);
-    let piece = |(index, piece): (usize, &[u8])| {
+    let piece = |(offset, piece): (usize, &[u8])| {
         let mut fragment = Vec::with_capacity(ip.transport_offset + piece.len());
         fragment.extend_from_slice(&bytes[..ip.transport_offset]);
         let header = &mut fragment[ip.ip_offset..];
-        let mut word = dont_fragment | len_u16((offset + index * step) / 8);
-        if more || index + 1 < pieces {
+        let mut word = dont_fragment | len_u16((base + offset) / 8);
+        if more || offset + piece.len() < data.len() {
             word |= IPV4_MORE_FRAGMENTS;
         }
-        if index > 0 {
+        if offset > 0 {
             blank_first_only(&mut header[IPV4_LEN..]);
         }
         put_u16(header, 2, len_u16(header_len + piece.len()));
@@ -42,7 +41,7 @@ pub fn fragments(bytes: &[u8], frame: &Frame, mtu: usize) -> Vec<Vec<u8>> {
         fragment.extend_from_slice(piece);
         fragment
     };
-    data.chunks(step).enumerate().map(piece).collect()
+    pieces(data, room).map(piece).collect()
 }
 
 /// Overwrites with no-operation the options that only the first fragment carries, those without
@@ -85,16 +84,15 @@ pub fn ipv6_fragments(
     let Some((end, next_header_at)) = unfragmentable(&bytes[..ip.end], ip.ip_offset) else {
         return vec![bytes.to_vec()];
     };
-    let Some(step) = step(mtu, end - ip.ip_offset + FRAGMENT_HEADER_LEN) else {
+    let Some(room) = room(mtu, end - ip.ip_offset + FRAGMENT_HEADER_LEN) else {
         return vec![bytes.to_vec()];
     };
     let data = &bytes[end..ip.end];
-    let pieces = data.len().div_ceil(step);
-    let piece = |(index, piece): (usize, &[u8])| {
+    let piece = |(offset, piece): (usize, &[u8])| {
         let mut fragment = Vec::with_capacity(end + FRAGMENT_HEADER_LEN + piece.len());
         fragment.extend_from_slice(&bytes[..end]);
         let next_header = std::mem::replace(&mut fragment[next_header_at], FRAGMENT_HEADER);
-        let word = len_u16(index * step) | u16::from(index + 1 < pieces);
+        let word = len_u16(offset) | u16::from(offset + piece.len() < data.len());
         fragment.extend_from_slice(&[next_header, 0]);
         fragment.extend_from_slice(&word.to_be_bytes());
         fragment.extend_from_slice(&identification.to_be_bytes());
@@ -103,7 +101,7 @@ pub fn ipv6_fragments(
         put_u16(&mut fragment, ip.ip_offset + 4, payload_len);
         fragment
     };
-    data.chunks(step).enumerate().map(piece).collect()
+    pieces(data, room).map(piece).collect()
 }
 
 /// The packet of a frame that does not fit.
@@ -114,8 +112,20 @@ fn oversize(frame: &Frame, mtu: usize) -> Option<(&Ip, Family)> {
     }
 }
 
-/// Bytes of data in each fragment but the last: as many as fit, a multiple of 8.
-fn step(mtu: usize, header_len: usize) -> Option<usize> {
-    let step = mtu.checked_sub(header_len)? & !7;
-    (step > 0).then_some(step)
+/// Bytes of data that a fragment has room for; `None` if these are less than the 8 that it needs.
+fn room(mtu: usize, header_len: usize) -> Option<usize> {
+    mtu.checked_sub(header_len).filter(|room| *room >= 8)
+}
+
+/// `data` in pieces of at most `room` bytes, of a multiple of 8 all but the last, each with its
+/// offset.
+fn pieces(data: &[u8], room: usize) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut offset = 0;
+    std::iter::from_fn(move || {
+        let left = &data[offset..];
+        let len = if left.len() <= room { left.len() } else { room & !7 };
+        let piece = (offset, &left[..len]);
+        offset += len;
+        (len > 0).then_some(piece)
+    })
 }

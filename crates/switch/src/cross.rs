@@ -159,8 +159,8 @@ impl Switch {
         inbound: Option<&Pending>,
         walk: &mut Walk<'_, O>,
     ) -> Result<(), Stop> {
-        let mut reserved = 0;
-        for pending in [outbound, inbound].into_iter().flatten().filter(|half| half.opens()) {
+        let opening = [outbound, inbound].into_iter().flatten().filter(|half| half.opens());
+        for (reserved, pending) in opening.enumerate() {
             let Question { interface, direction, .. } = pending.question;
             let room = self.sessions.check_room(interface.0, &pending.packet, reserved, walk.now);
             room.map_err(|limit| {
@@ -171,7 +171,6 @@ impl Switch {
                 walk.limited(direction, because);
                 Stop::Denied(stage(direction), because)
             })?;
-            reserved += 1;
         }
         Ok(())
     }

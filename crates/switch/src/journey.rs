@@ -43,6 +43,7 @@ pub(crate) enum Stop {
 }
 
 /// "Only the journey makes a `Delivery`": the output queue takes nothing without this.
+#[derive(Clone, Copy)]
 pub(crate) struct Passed(());
 
 impl Switch {
@@ -165,8 +166,8 @@ impl Switch {
         name: &'static str,
         walk: &mut Walk<'_, O>,
     ) {
-        if self.outputs.room(to) > 0 {
-            self.put_out(Passed(()), to, bytes, None);
+        if let Ok(passed) = self.check_queue(to, 1) {
+            self.put_out(passed, to, bytes, None);
             self.port_counters(to).icmp_errors += 1;
             walk.event(|| Event::Answered(name));
         }
@@ -188,14 +189,14 @@ impl Switch {
 
     fn deliver<O: Observer>(
         &mut self,
-        _: Passed,
+        passed: Passed,
         arrival: &Arrival<'_>,
         to: Place,
         frames: Vec<Vec<u8>>,
         walk: &mut Walk<'_, O>,
     ) {
         for bytes in frames {
-            self.put_out(Passed(()), to, bytes, Some(arrival.id));
+            self.put_out(passed, to, bytes, Some(arrival.id));
         }
         walk.event(|| Event::Delivered(to));
     }

@@ -34,7 +34,9 @@ impl FromStr for MacAddr {
         let mut octets = [0; 6];
         let mut parts = text.split(':');
         for octet in &mut octets {
-            let part = parts.next().filter(|part| part.len() == 2);
+            let two_digits =
+                |part: &&str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let part = parts.next().filter(two_digits);
             *octet = part.and_then(|part| u8::from_str_radix(part, 16).ok()).ok_or_else(|| {
                 format!("`{text}` is not a MAC address such as 00:16:3e:00:00:01")
             })?;

@@ -1,7 +1,7 @@
 //! The flow key: what names a conversation at one interface.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::Protocol;
 
@@ -66,8 +66,10 @@ impl fmt::Display for Tuple {
         match self.protocol {
             Protocol::TCP | Protocol::UDP => write!(
                 f,
-                "{} {}:{} > {}:{}",
-                self.protocol, self.source, self.source_port, self.target, self.target_port
+                "{} {} > {}",
+                self.protocol,
+                SocketAddr::new(self.source, self.source_port),
+                SocketAddr::new(self.target, self.target_port)
             ),
             _ => write!(f, "{} {} > {}", self.protocol, self.source, self.target),
         }

@@ -10,3 +10,4 @@ mod parse;
 mod quoted;
 mod rewrite;
 mod support;
+mod values;

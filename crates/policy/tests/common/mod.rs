@@ -13,7 +13,7 @@ use ringfence_cloud::{
 use ringfence_frame::{Direction, MacAddr, Protocol, Tuple};
 use ringfence_policy::{
     Because, Catalogue, GroupDraft, Options, PolicySet, PortListDraft, PrefixListDraft, Question,
-    RuleDraft, Text, Violation, account, decide, validate,
+    RuleDraft, Severity, Text, Violation, account, decide, validate,
 };
 
 pub const VPC_A: Network = Network::Vpc(VpcIndex(0));
@@ -26,6 +26,7 @@ pub struct Lab {
     pub catalogue: Catalogue,
     pub options: Options,
     line: u32,
+    rows: Vec<(u32, String)>,
 }
 
 /// A lab that was found valid.
@@ -111,6 +112,7 @@ impl Lab {
             catalogue: Catalogue::default(),
             options: Options::default(),
             line: 0,
+            rows: Vec::new(),
         };
         lab.world.accounts.push("1000".to_owned());
         lab.vpc("vpc-a", AccountIndex(0));
@@ -141,10 +143,31 @@ impl Lab {
         self.line
     }
 
+    /// A violation in one line: `error CODE LINE:COLUMN`, and the words that it points at if they
+    /// are a rule's.
+    pub fn told(&self, violation: &Violation) -> String {
+        let Origin { line, column, start, len, .. } = violation.origin;
+        let severity = match violation.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let told = format!("{severity} {} {line}:{column}", violation.code);
+        match self.rows.iter().find(|(row, _)| *row == line) {
+            Some((_, row)) if len < row.len() => format!("{told} `{}`", &row[start..start + len]),
+            Some(_) => format!("{told} rule"),
+            None => told,
+        }
+    }
+
     /// A basic group of the first account in `vpc-a`.
     pub fn group(&mut self, id: &str, rows: &[&str]) -> &mut GroupDraft {
         let line = self.next_line();
-        let rules = rows.iter().map(|row| rule(self.next_line(), row)).collect();
+        let mut rules = Vec::new();
+        for row in rows {
+            let line = self.next_line();
+            rules.push(rule(line, row));
+            self.rows.push((line, (*row).to_owned()));
+        }
         self.catalogue.groups.push(GroupDraft {
             id: text(id, line, 1),
             account: AccountIndex(0),

@@ -4,12 +4,17 @@
 //! reference verdict on paper, the runner that checks every expectation twice, and the report.
 //! Takes a world from wherever it came; decides nothing about packets itself.
 
+pub mod answer;
 pub mod diagnostic;
+pub mod explain;
+mod frames;
 pub mod load;
 pub mod model;
 pub mod paper;
 pub mod probe;
+mod words;
 
 pub use diagnostic::{Diagnostic, Source};
+pub use explain::{Disagreement, Explainer, Explanation};
 pub use load::load;
 pub use model::{Expectation, Scenario};

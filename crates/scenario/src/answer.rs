@@ -116,7 +116,8 @@ impl Answer {
             Because::Unreachable(why) => (None, Some(why.to_string())),
             _ => (None, None),
         };
-        let side = |side: Option<Side>, stage| side.map(|side| SideAnswer::of(fabric, &side, stage));
+        let side =
+            |side: Option<Side>, stage| side.map(|side| SideAnswer::of(fabric, &side, stage));
         Answer {
             because: verdict.because.name(),
             class,

@@ -10,7 +10,7 @@ mod render;
 
 pub use account::{GroupAccount, Nearest, RuleAccount, SideAccount};
 
-use ringfence_frame::{Body, Instant, parse};
+use ringfence_frame::Instant;
 use ringfence_switch::{Fabric, FrameId, Observer, Recording, Silent, Switch, Verdict};
 use serde::Serialize;
 
@@ -253,13 +253,5 @@ fn reply_words(reply: &Resolved) -> String {
             format!("{tuple} (echo reply)")
         }
         _ => tuple.to_string(),
-    }
-}
-
-/// The key in a delivered frame, if it is an IP packet.
-pub(crate) fn tuple_in(bytes: &[u8]) -> Option<ringfence_frame::Tuple> {
-    match parse(bytes).ok()?.body {
-        Body::Ip(ip) => Some(ip.tuple()),
-        Body::Arp(_) | Body::Vlan | Body::Other => None,
     }
 }

@@ -40,9 +40,7 @@ pub(crate) fn first_frame(world: &World, packet: &Resolved) -> Vec<u8> {
     };
     match (tuple.protocol, icmp) {
         (Protocol::TCP, _) => build::tcp(&envelope, &syn(tuple), &[]),
-        (Protocol::UDP, _) => {
-            build::udp(&envelope, tuple.source_port, tuple.target_port, PAYLOAD)
-        }
+        (Protocol::UDP, _) => build::udp(&envelope, tuple.source_port, tuple.target_port, PAYLOAD),
         (Protocol::ICMP | Protocol::ICMPV6, Some((icmp_type, code))) => {
             icmp_message(&envelope, tuple, icmp_type, code)
         }
@@ -122,9 +120,7 @@ fn syn_ack(syn: &Tcp) -> TcpFields {
 /// `arrived` says that it came out. None if nothing answers such a packet.
 pub(crate) fn reply_question(packet: &Resolved, to: Place, arrived: Tuple) -> Option<Resolved> {
     let icmp = match packet.icmp {
-        Some((icmp_type, code)) => {
-            Some((icmp_reply_type(packet.tuple.protocol, icmp_type)?, code))
-        }
+        Some((icmp_type, code)) => Some((icmp_reply_type(packet.tuple.protocol, icmp_type)?, code)),
         None => None,
     };
     Some(Resolved { port: to, tuple: arrived.reversed(), icmp })

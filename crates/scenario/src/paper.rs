@@ -180,8 +180,8 @@ fn is_senders_own(world: &World, port: Place, source: IpAddr) -> bool {
 /// neighbour discovery that has been routed.
 fn is_not_forwarded(packet: &Resolved) -> bool {
     let Tuple { source, target, protocol, .. } = packet.tuple;
-    let on_link_message = protocol == Protocol::ICMPV6
-        && matches!(packet.icmp, Some((130..=137 | 143, _)));
+    let on_link_message =
+        protocol == Protocol::ICMPV6 && matches!(packet.icmp, Some((130..=137 | 143, _)));
     let to_all = target.is_multicast() || target == IpAddr::V4(Ipv4Addr::BROADCAST);
     on_link_message
         || to_all

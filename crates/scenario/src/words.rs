@@ -120,7 +120,8 @@ pub(crate) fn reason(
         }
         Because::Session => "because it belongs to a live session".to_owned(),
         Because::Midstream => {
-            "because it opens no TCP connection and belongs to none (tcp_midstream: drop)".to_owned()
+            "because it opens no TCP connection and belongs to none (tcp_midstream: drop)"
+                .to_owned()
         }
         Because::Spoofed => "because the sender is not who it says it is".to_owned(),
         Because::NotForwarded => "because such frames are not forwarded".to_owned(),

@@ -293,11 +293,8 @@ impl Telling<'_> {
             }
         }
         if self.because() == Because::Default {
-            let name = words::default_name(
-                self.fabric,
-                self.question.interface,
-                self.question.direction,
-            );
+            let name =
+                words::default_name(self.fabric, self.question.interface, self.question.direction);
             notes.push(format!("no rule matches: {name}"));
             notes.extend(self.no_rules_note());
         }
@@ -311,9 +308,7 @@ impl Telling<'_> {
         let group = self.policies().group(*self.attached().iter().find(empty)?);
         (self.question.direction == Direction::Inbound).then(|| {
             let but = match group.same_group {
-                SameGroup::Accept => {
-                    "; only its members would be let in, by its same-group Accept"
-                }
+                SameGroup::Accept => "; only its members would be let in, by its same-group Accept",
                 SameGroup::Drop => "",
             };
             format!("{} contains no rules, and so denies all inbound access{but}", group.id)
@@ -332,9 +327,11 @@ impl Telling<'_> {
             self.fabric.world.interface(self.question.interface).network,
             self.question.tuple.target,
         )?;
-        let shared = self.attached().iter().filter(is_accepting).find(|group| {
-            self.fabric.world.interface(peer).groups.contains(group)
-        })?;
+        let shared = self
+            .attached()
+            .iter()
+            .filter(is_accepting)
+            .find(|group| self.fabric.world.interface(peer).groups.contains(group))?;
         (forbidden && self.question.direction == Direction::Outbound).then(|| {
             format!(
                 "both are members of {}, whose same-group Accept lets in, but out of the sender \

@@ -63,11 +63,7 @@ fn write_account(f: &mut fmt::Formatter<'_>, account: &SideAccount) -> fmt::Resu
         writeln!(
             f,
             "  {}: {}, same-group {}, {} of its {} rules are {direction} here",
-            group.group,
-            group.kind,
-            group.same_group,
-            group.rules_considered,
-            group.rules_total
+            group.group, group.kind, group.same_group, group.rules_considered, group.rules_total
         )?;
     }
     for rule in &account.rules {

@@ -167,8 +167,10 @@ pub(crate) fn check_replaced_rules(
     }
 }
 
+/// A group named twice is complained of elsewhere, and counts once.
 fn cost_of_groups(groups: &[GroupIndex], costs: &[u64]) -> u64 {
-    groups.iter().filter_map(|group| costs.get(group.as_usize())).sum()
+    let firsts = groups.iter().enumerate().filter(|&(i, group)| !groups[..i].contains(group));
+    firsts.filter_map(|(_, group)| costs.get(group.as_usize())).sum()
 }
 
 /// "IPs per basic VPC group 6,000; basic classic 1,000; advanced 65,536 (ENI count)".

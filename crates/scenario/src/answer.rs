@@ -9,7 +9,7 @@ use ringfence_switch::{Because, Fabric, Side, Stage, Verdict};
 use serde::Serialize;
 
 /// Version of every JSON that this program writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: &str = "1.0";
 
 /// What became of a packet, by name.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]

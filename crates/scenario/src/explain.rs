@@ -45,7 +45,7 @@ pub struct Explanation {
     #[serde(flatten)]
     pub answer: Answer,
     /// Version of this shape.
-    pub format_version: u32,
+    pub format_version: &'static str,
     /// The port that the packet comes in at.
     pub from: String,
     /// What the receiver's interface considered, if it was asked.

@@ -1,0 +1,26 @@
+//! The commands, one file each.
+
+mod can_reach;
+mod explain;
+mod probes;
+mod texts;
+mod validate;
+
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command};
+use crate::outcome::{Failure, Outcome};
+use crate::output::Output;
+
+/// Does what was asked.
+pub(crate) fn dispatch(command: Command, output: &Output) -> Result<Outcome, Failure> {
+    match command {
+        Command::Explain(args) => explain::explain(&args, output),
+        Command::CanReach(args) => can_reach::can_reach(&args, output),
+        Command::Validate(args) => validate::validate(&args, output),
+        Command::ExplainCode(args) => texts::explain_code(&args, output),
+        Command::Completions(args) => texts::completions(&args, Cli::command(), output),
+        Command::Man => texts::man(Cli::command(), output),
+        _ => Err(Failure::Usage("not yet".to_owned())),
+    }
+}

@@ -1,4 +1,27 @@
-//! The first exchange of each application that guests serve and use.
+//! The first exchange of each application that guests serve and use: which there are and what they
+//! are called. How each speaks stands in a file of its own; `exchange` puts them behind one face.
+
+mod database;
+mod dns;
+mod exchange;
+mod ftp;
+mod http;
+mod rdp;
+mod redis;
+mod ssh;
+mod tls;
+
+pub(crate) use dns::{query as dns_query, read_answer as read_dns_answer, reply as dns_reply};
+pub(crate) use exchange::{ClientExchange, ClientStep, ServerExchange, ServerStep};
+pub(crate) use ftp::FILE;
+
+/// The other side does not speak the protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Wrong;
+
+/// A message at the front of what was received and how many bytes it takes; `None` while it is
+/// not complete.
+pub(crate) type Parsed<T> = Result<Option<(T, usize)>, Wrong>;
 
 /// An application protocol.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

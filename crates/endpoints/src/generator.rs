@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use ringfence_frame::build::Envelope;
-use ringfence_frame::{Instant, Protocol};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+use ringfence_frame::build::{self, Envelope, TcpFields};
+use ringfence_frame::{Instant, Protocol, TcpFlags};
 
 use crate::Endpoint;
 
@@ -22,7 +24,8 @@ pub struct GeneratorConfig {
     pub flows: u16,
     /// Frames a second.
     pub rate: u64,
-    /// Frame length in bytes, without FCS, at least 60.
+    /// Frame length in bytes, without FCS, at least 60; longer where the headers and the mark (18
+    /// bytes) need more.
     pub frame_len: usize,
     /// First frame.
     pub start: Instant,
@@ -45,10 +48,27 @@ pub struct GeneratorReport {
     pub latency_ns: Histogram<u64>,
 }
 
+/// First source port.
+const SOURCE_PORT_MIN: u16 = 20_000;
+/// Mark, sequence number (6 bytes), scheduled time.
+const MARK_LEN: usize = 4;
+const SEQUENCE_LEN: usize = 6;
+const PAYLOAD_MIN: usize = MARK_LEN + SEQUENCE_LEN + 8;
+/// Longer latencies are recorded as an hour.
+const LATENCY_MAX_NS: u64 = 3_600_000_000_000;
+/// Ethernet header and IPv4 packet at their longest.
+const FRAME_MAX: usize = 14 + 65_535;
+
 /// A generator. The receiver's side hands arrivals to [`Generator::note_arrival`].
 pub struct Generator {
     config: GeneratorConfig,
     report: GeneratorReport,
+    random: Pcg64,
+    mark: [u8; MARK_LEN],
+    /// Ethernet, IP and transport header.
+    headers_len: usize,
+    frame_len: usize,
+    frames_total: u64,
 }
 
 impl Generator {
@@ -57,7 +77,16 @@ impl Generator {
         let latency_ns = Histogram::new(3).expect("3 significant digits are allowed");
         let report =
             GeneratorReport { frames_sent: 0, frames_received: 0, bytes_received: 0, latency_ns };
-        Generator { config, report }
+        let mut random = Pcg64::seed_from_u64(config.seed);
+        let mut mark = [0; MARK_LEN];
+        random.fill_bytes(&mut mark);
+        let ip_len = if config.envelope.source.is_ipv4() { 20 } else { 40 };
+        let transport_len = if config.protocol == Protocol::TCP { 20 } else { 8 };
+        let headers_len = 14 + ip_len + transport_len;
+        let frame_len = config.frame_len.clamp(60.max(headers_len + PAYLOAD_MIN), FRAME_MAX);
+        let frames = u128::from(config.rate) * config.duration.as_nanos() / 1_000_000_000;
+        let frames_total = u64::try_from(frames).unwrap_or(u64::MAX);
+        Generator { config, report, random, mark, headers_len, frame_len, frames_total }
     }
 
     /// What it sends.
@@ -66,30 +95,83 @@ impl Generator {
     }
 
     /// Notes a frame that was delivered somewhere; ignored unless this generator sent it (its
-    /// payload carries a mark, the sequence number and the scheduled time).
-    pub fn note_arrival(&mut self, bytes: &[u8], now: Instant) {
-        let _ = (bytes, now);
-        unimplemented!()
+    /// payload carries a mark from the seed, the sequence number and the scheduled time). Whether
+    /// it did.
+    pub fn note_arrival(&mut self, bytes: &[u8], now: Instant) -> bool {
+        if bytes.len() != self.frame_len {
+            return false;
+        }
+        let payload = &bytes[self.headers_len..];
+        let Some((mark, rest)) = payload.split_first_chunk::<MARK_LEN>() else {
+            return false;
+        };
+        let scheduled = rest.get(SEQUENCE_LEN..).and_then(|rest| rest.first_chunk::<8>());
+        let (true, Some(scheduled)) = (*mark == self.mark, scheduled) else {
+            return false;
+        };
+        let latency = now.since(Instant::from_ns(u64::from_be_bytes(*scheduled)));
+        self.report.frames_received += 1;
+        self.report.bytes_received += bytes.len() as u64;
+        let latency_ns = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+        let recorded = self.report.latency_ns.record(latency_ns.min(LATENCY_MAX_NS));
+        debug_assert!(recorded.is_ok(), "the histogram grows up to an hour");
+        true
     }
 
     /// What was sent and what arrived so far.
     pub fn report(&self) -> &GeneratorReport {
         &self.report
     }
+
+    /// When the next frame is to be sent, by the plan and whatever happened before: open loop.
+    fn next_scheduled(&self) -> Option<Instant> {
+        if self.report.frames_sent >= self.frames_total {
+            return None;
+        }
+        let offset =
+            u128::from(self.report.frames_sent) * 1_000_000_000 / u128::from(self.config.rate);
+        let offset = u64::try_from(offset).unwrap_or(u64::MAX);
+        Some(self.config.start + Duration::from_nanos(offset))
+    }
+
+    fn frame(&mut self, scheduled: Instant) -> Vec<u8> {
+        let flows = self.config.flows.clamp(1, u16::MAX - SOURCE_PORT_MIN);
+        let source_port = SOURCE_PORT_MIN + self.random.random_range(0..flows);
+        let sequence = self.report.frames_sent;
+        let mut payload = vec![0; self.frame_len - self.headers_len];
+        payload[..MARK_LEN].copy_from_slice(&self.mark);
+        payload[MARK_LEN..MARK_LEN + SEQUENCE_LEN].copy_from_slice(&sequence.to_be_bytes()[2..]);
+        payload[MARK_LEN + SEQUENCE_LEN..PAYLOAD_MIN]
+            .copy_from_slice(&scheduled.as_ns().to_be_bytes());
+        let GeneratorConfig { envelope, protocol, target_port, .. } = &self.config;
+        if *protocol != Protocol::TCP {
+            return build::udp(envelope, source_port, *target_port, &payload);
+        }
+        let fields = TcpFields {
+            source_port,
+            target_port: *target_port,
+            sequence: self.random.random(),
+            flags: TcpFlags::SYN,
+            window: u16::MAX,
+            ..TcpFields::default()
+        };
+        build::tcp(envelope, &fields, &payload)
+    }
 }
 
 impl Endpoint for Generator {
     fn handle_frame(&mut self, bytes: &[u8], now: Instant) {
-        let _ = (bytes, now);
+        self.note_arrival(bytes, now);
     }
 
     fn pull(&mut self, now: Instant) -> Option<Vec<u8>> {
-        let _ = now;
-        unimplemented!()
+        let scheduled = self.next_scheduled().filter(|&scheduled| scheduled <= now)?;
+        let frame = self.frame(scheduled);
+        self.report.frames_sent += 1;
+        Some(frame)
     }
 
-    fn next_wakeup(&mut self, now: Instant) -> Option<Instant> {
-        let _ = now;
-        unimplemented!()
+    fn next_wakeup(&mut self, _now: Instant) -> Option<Instant> {
+        self.next_scheduled()
     }
 }

@@ -1,0 +1,12 @@
+//! The switch as a whole: frames in, verdicts, frames and counters out.
+#![allow(clippy::unwrap_used)]
+
+mod admit;
+mod changes;
+mod errors;
+mod fragments;
+mod lab;
+mod limits;
+mod random;
+mod routes;
+mod verdicts;

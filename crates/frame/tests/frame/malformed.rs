@@ -151,6 +151,9 @@ fn ipv6_chain() {
     check("8 headers", &chained(60, &eight), Ok(()));
     let nine = [&extension(60)[..], &eight].concat();
     check("9 headers", &chained(60, &nine), hidden);
+    let header = fragment_header(47, 8, false);
+    let later = [[extension(60); 7].as_flattened(), &extension(44), &header, &UDP].concat();
+    check("9 headers, the last one a later fragment's", &chained(60, &later), hidden);
     check("authentication", &chained(51, &[&[17, 4], &[0; 22][..], &UDP].concat()), Ok(()));
     check("authentication, short", &chained(51, &[&[17, 4], &[0; 21][..]].concat()), hidden);
     check("no next header", &chained(59, &[]), Ok(()));

@@ -185,7 +185,7 @@ fn window_scale() {
     check_window_scale("of a wrong length", syn, &[3, 4, 9, 0], None);
     check_window_scale("cut off", syn, &[1, 1, 3, 3], None);
     check_window_scale("behind a length of 0", syn, &[2, 0, 0, 0, 3, 3, 9, 0], None);
-    check_window_scale("behind a length of 1", syn, &[2, 1, 0, 0, 3, 3, 9, 0], None);
+    check_window_scale("behind a length of 1", syn, &[2, 1, 3, 3, 9, 0, 0, 0], None);
     check_window_scale("behind a length beyond the header", syn, &[2, 9, 0, 0, 3, 3, 9, 0], None);
 }
 

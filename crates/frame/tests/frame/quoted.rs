@@ -114,3 +114,15 @@ fn padding_is_not_quoted() {
     let Transport::Icmp(icmp) = ip(&parse(&padded).unwrap()).transport else { panic!("no ICMP") };
     assert_eq!(icmp.kind, IcmpKind::Error { quoted: None, path_mtu: false });
 }
+
+#[test]
+fn a_packet_of_the_other_family_is_not_quoted() {
+    for (outer, icmp_type, inner) in [(v4(), 3, v6()), (v6(), 1, v4())] {
+        let quote = build::udp(&inner, 1, 2, b"");
+        let bytes = build::icmp(&outer, icmp_type, 1, [0; 4], &quote[IP..]);
+        let Transport::Icmp(icmp) = ip(&parse(&bytes).unwrap()).transport else {
+            panic!("no ICMP")
+        };
+        assert_eq!(icmp.kind, IcmpKind::Error { quoted: None, path_mtu: false });
+    }
+}

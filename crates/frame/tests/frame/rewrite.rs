@@ -160,6 +160,21 @@ proptest! {
     }
 }
 
+/// Where a checksum would stand that was cut off, Ethernet padding may follow.
+#[test]
+fn padding_behind_a_quote_is_left_alone() {
+    let inner = build::tcp(&v4(), &syn(), b"");
+    let after = build::tcp(&Envelope { source: [8, 8, 8, 8].into(), ..v4() }, &syn(), b"");
+    let error = |quote: &[u8]| {
+        let error = build::icmp_error(&v4(), build::IcmpError::TimeExceeded, quote);
+        [&error[..], &[0xaa; 9]].concat()
+    };
+    let mut bytes = error(&inner[IP..OVER_V4 + 16]);
+    let (packet, quoted) = quoted(&bytes);
+    rewrite::set_quoted_source(&mut bytes, &packet, &quoted, [8, 8, 8, 8].into());
+    assert_eq!(bytes, error(&after[IP..OVER_V4 + 16]));
+}
+
 #[test]
 fn a_wrong_checksum_stays_wrong() {
     let mut bytes = build::tcp(&v4(), &syn(), b"");

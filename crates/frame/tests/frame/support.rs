@@ -136,7 +136,7 @@ pub fn with_options(bytes: &[u8], options: &[u8]) -> Vec<u8> {
 }
 
 fn mend_ipv4(bytes: &mut [u8]) {
-    let header_len = usize::from(bytes[IP] & 15) * 4;
+    let header_len = bytes.get(IP).map_or(0, |first| usize::from(first & 15) * 4);
     let Some(header) = bytes.get_mut(IP..IP + header_len).filter(|it| it.len() >= 20) else {
         return;
     };

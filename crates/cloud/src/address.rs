@@ -57,7 +57,7 @@ pub(crate) fn overlap(a: &IpNet, b: &IpNet) -> bool {
 
 impl World {
     /// Whether `address` has a meaning inside a network only: private, or a cloud service's.
-    pub(crate) fn is_internal(&self, address: IpAddr) -> bool {
+    pub fn is_internal(&self, address: IpAddr) -> bool {
         is_private(address) || self.is_platform(address)
     }
 

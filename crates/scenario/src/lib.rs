@@ -5,9 +5,12 @@
 //! Takes a world from wherever it came; decides nothing about packets itself.
 
 pub mod answer;
+pub mod changes;
+mod codes;
 pub mod diagnostic;
 pub mod explain;
 mod frames;
+mod file;
 pub mod load;
 pub mod model;
 pub mod paper;

@@ -88,6 +88,8 @@ pub struct Expectation {
     pub at: Option<Instant>,
     /// What the guests speak; `None`: what the target serves on that port, or a bare connection.
     pub application: Option<Application>,
+    /// The connection alone, whatever the target serves (`application: none`).
+    pub bare: bool,
     /// Allowed or denied.
     pub allowed: bool,
     /// The deciding rule, by id (`sg-web/1`).

@@ -149,7 +149,9 @@ pub struct Ip {
     pub source: IpAddr,
     /// Target address.
     pub target: IpAddr,
-    /// The upper-layer protocol, behind any IPv6 extension headers.
+    /// The upper-layer protocol, behind any IPv6 extension headers. In a later IPv6 fragment what
+    /// its fragment header names, which may be an extension header that only the first one shows:
+    /// fragments of IPv6 belong together by addresses and identification alone.
     pub protocol: Protocol,
     /// TTL or hop limit.
     pub ttl: u8,

@@ -10,11 +10,14 @@ mod codes;
 pub mod diagnostic;
 pub mod explain;
 mod file;
+pub mod format;
 mod frames;
 pub mod load;
 pub mod model;
 pub mod paper;
 pub mod probe;
+pub mod probes;
+pub mod schema;
 mod words;
 
 pub use diagnostic::{Diagnostic, Source};

@@ -17,6 +17,7 @@ use crate::file::read::{Findings, Read};
 use crate::file::{ScenarioFile, node};
 use crate::{Diagnostic, Scenario, Source, changes};
 
+pub(crate) use self::expectations::SOURCE_PORT;
 pub(crate) use self::policy::{diagnose, rule_drafts};
 pub(crate) use self::settings::{apply_timeouts, check_timeouts};
 

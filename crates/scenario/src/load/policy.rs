@@ -151,16 +151,18 @@ pub(crate) fn diagnose(violation: &Violation) -> Diagnostic {
     let Violation { severity, code, origin, message, help } = violation;
     let platform = code.bytes().any(|byte| byte.is_ascii_uppercase());
     let ours = match *code {
-        "masked-address" => "RF0015",
+        "masked-address" | "masked-id" => "RF0015",
         "host-bits" => "RF0012",
         "duplicate-id" => "RF0101",
-        "duplicate-rule" => "RF0204",
-        "not-in-profile" => "RF0203",
+        "not-in-profile" | "allow-only" | "no-priority" | "icmp-selector" => "RF0203",
+        "duplicate-rule" | "duplicate-entry" => "RF0204",
+        "InvalidInstanceId.Mismatch"
+        | "InvalidSourceGroupId.Mismatch"
+        | "InvalidDestGroupId.Mismatch" => "RF0205",
+        "InstanceLastSecurityGroup" => "RF0206",
+        "list-max-entries" | "list-limit" | "port-list-associations" => "RF0202",
         code if code.contains("NotFound") => "RF0100",
-        code if code.contains("Limit") || code.contains("limit") || code.contains("assoc") => {
-            "RF0202"
-        }
-        code if code.contains("Mismatch") || code == "InvalidNetworkType.Conflict" => "RF0205",
+        code if code.contains("Limit") => "RF0202",
         _ => "RF0200",
     };
     let diagnostic = match severity {

@@ -84,7 +84,8 @@ impl Generator {
         let transport_len = if config.protocol == Protocol::TCP { 20 } else { 8 };
         let headers_len = 14 + ip_len + transport_len;
         let frame_len = config.frame_len.clamp(60.max(headers_len + PAYLOAD_MIN), FRAME_MAX);
-        let frames = u128::from(config.rate) * config.duration.as_nanos() / 1_000_000_000;
+        let frames =
+            u128::from(config.rate).saturating_mul(config.duration.as_nanos()) / 1_000_000_000;
         let frames_total = u64::try_from(frames).unwrap_or(u64::MAX);
         Generator { config, report, random, mark, headers_len, frame_len, frames_total }
     }
@@ -173,5 +174,91 @@ impl Endpoint for Generator {
 
     fn next_wakeup(&mut self, _now: Instant) -> Option<Instant> {
         self.next_scheduled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ringfence_frame::{Body, MacAddr, Transport, parse};
+
+    fn config(protocol: Protocol, addresses: [&str; 2], frame_len: usize) -> GeneratorConfig {
+        let [source, target] = addresses.map(|address| address.parse().expect("an address"));
+        let envelope = Envelope {
+            source_mac: MacAddr([2; 6]),
+            target_mac: MacAddr([0xee; 6]),
+            source,
+            target,
+            ttl: 64,
+        };
+        GeneratorConfig {
+            envelope,
+            protocol,
+            target_port: 9_000,
+            flows: 10,
+            rate: 1_000,
+            frame_len,
+            start: Instant::from_ms(5),
+            duration: Duration::from_millis(100),
+            seed: 3,
+        }
+    }
+
+    const IPV4: [&str; 2] = ["10.0.0.1", "10.0.0.2"];
+    const IPV6: [&str; 2] = ["2001:db8::1", "2001:db8::2"];
+
+    fn check(protocol: Protocol, addresses: [&str; 2], asked: usize, frame_len: usize) {
+        let mut generator = Generator::new(config(protocol, addresses, asked));
+        let mut other = Generator::new(GeneratorConfig { seed: 4, ..generator.config().clone() });
+        let mut ports = std::collections::BTreeSet::new();
+        for number in 0..100 {
+            let due = Instant::from_ms(5 + number);
+            assert_eq!(generator.next_wakeup(Instant::START), Some(due));
+            let early = Instant::from_ns(due.as_ns() - 1);
+            assert_eq!(generator.pull(early), None);
+            let frame = generator.pull(due).expect("it is due");
+            assert_eq!(frame.len(), frame_len);
+            let Body::Ip(ip) = parse(&frame).expect("a sound frame").body else {
+                panic!("an IP packet");
+            };
+            assert_eq!((ip.tuple().protocol, ip.tuple().target_port), (protocol, 9_000));
+            assert_eq!(matches!(ip.transport, Transport::Tcp(_)), protocol == Protocol::TCP);
+            ports.insert(ip.tuple().source_port);
+            assert!(!other.note_arrival(&frame, due));
+            assert!(generator.note_arrival(&frame, due + Duration::from_micros(250)));
+        }
+        assert_eq!(generator.next_wakeup(Instant::START), None);
+        assert_eq!(generator.pull(Instant::FAR_FUTURE), None);
+        assert_eq!(ports, (20_000..20_010).collect());
+        let report = generator.report();
+        assert_eq!((report.frames_sent, report.frames_received), (100, 100));
+        assert_eq!(report.bytes_received, 100 * frame_len as u64);
+        assert_eq!(report.latency_ns.len(), 100);
+        assert!(report.latency_ns.max().abs_diff(250_000) < 250, "0.1 % of 250 us");
+        assert_eq!(other.report().frames_received, 0);
+    }
+
+    #[test]
+    fn sends_at_its_rate_and_knows_its_frames_again() {
+        check(Protocol::UDP, IPV4, 60, 60);
+        check(Protocol::UDP, IPV4, 1_514, 1_514);
+        check(Protocol::UDP, IPV6, 60, 80);
+        check(Protocol::TCP, IPV4, 60, 72);
+        check(Protocol::TCP, IPV6, 128, 128);
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_not() {
+        let nothing = GeneratorConfig { rate: 0, ..config(Protocol::UDP, IPV4, 60) };
+        assert_eq!(Generator::new(nothing).next_wakeup(Instant::START), None);
+        let wild = GeneratorConfig {
+            flows: u16::MAX,
+            rate: u64::MAX,
+            frame_len: usize::MAX,
+            duration: Duration::MAX,
+            ..config(Protocol::UDP, IPV6, 60)
+        };
+        let mut wild = Generator::new(wild);
+        assert_eq!(wild.pull(Instant::from_ms(5)).map(|frame| frame.len()), Some(65_549));
     }
 }

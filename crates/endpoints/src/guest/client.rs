@@ -44,7 +44,7 @@ struct Job {
 enum Stage {
     /// Its first hop is not known yet.
     Resolving,
-    Tcp(TcpClient),
+    Tcp(Box<TcpClient>),
     Udp(UdpClient),
     Ping(PingClient),
     Over,
@@ -119,11 +119,11 @@ impl Clients {
         let mut is_busy = false;
         let ids: Vec<TaskId> = self.active.iter().copied().collect();
         for id in ids {
+            self.give_way(id, context);
             is_busy |= self.jobs[id].advance(context);
-            if matches!(self.jobs[id].stage, Stage::Over) {
-                self.active.remove(&id);
-            }
         }
+        let jobs = &self.jobs;
+        self.active.retain(|&id| !matches!(jobs[id].stage, Stage::Over));
         is_busy
     }
 
@@ -162,6 +162,29 @@ impl Clients {
         }
     }
 
+    /// Lets a connection that only waits for its last segments make way for a new one between the
+    /// same ends. One that still stands makes no way: the new task fails.
+    fn give_way(&mut self, id: TaskId, context: &mut Context<'_>) {
+        let Some((local, remote)) = self.jobs[id].wants_connection() else {
+            return;
+        };
+        for &other in &self.active {
+            let job = &mut self.jobs[other];
+            let Stage::Tcp(client) = &mut job.stage else {
+                continue;
+            };
+            if !client.is_between(local, remote) {
+                continue;
+            }
+            if client.leave(context.stack) {
+                job.stage = Stage::Over;
+            } else {
+                self.jobs[id].fail("source port in use", context.now);
+            }
+            return;
+        }
+    }
+
     fn port_of(&mut self, task: &Task, datagrams: &Datagrams) -> u16 {
         match task.kind {
             TaskKind::Tcp { source_port: Some(port), .. }
@@ -196,10 +219,11 @@ impl Clients {
 
 impl Job {
     fn advance(&mut self, context: &mut Context<'_>) -> bool {
-        if matches!(self.stage, Stage::Resolving) && !self.begin(context) {
+        let begins = matches!(self.stage, Stage::Resolving);
+        if begins && !self.begin(context) {
             return false;
         }
-        match &mut self.stage {
+        let is_busy = match &mut self.stage {
             Stage::Tcp(client) => {
                 let is_busy = client.advance(&mut self.progress, self.deadline, context);
                 if client.is_over() {
@@ -213,7 +237,18 @@ impl Job {
                 false
             }
             Stage::Resolving | Stage::Over => false,
-        }
+        };
+        begins || is_busy
+    }
+
+    /// The ends of the connection that it is about to ask for.
+    fn wants_connection(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let (Stage::Resolving, &TaskKind::Tcp { target_port, .. }) = (&self.stage, &self.task.kind)
+        else {
+            return None;
+        };
+        let local = SocketAddr::new(self.progress.source?, self.progress.source_port);
+        Some((local, SocketAddr::new(self.task.target, target_port)))
     }
 
     /// Starts a task whose first hop is known; whether it has started.
@@ -235,15 +270,15 @@ impl Job {
             &TaskKind::Tcp { target_port, application, keep_alive, .. } => {
                 let remote = SocketAddr::new(target, target_port);
                 match TcpClient::connect(local, remote, application, keep_alive, context) {
-                    Some(client) => self.stage = Stage::Tcp(client),
-                    None => self.fail("no such port"),
+                    Some(client) => self.stage = Stage::Tcp(Box::new(client)),
+                    None => self.fail("no such port", now),
                 }
             }
             TaskKind::Udp { .. } => {
                 if context.datagrams.open(local.port(), context.stack) {
                     self.send_datagram(context);
                 } else {
-                    self.fail("no such port");
+                    self.fail("no such port", now);
                 }
             }
             TaskKind::Ping { .. } => {
@@ -257,7 +292,7 @@ impl Job {
                     self.progress.finish(Seen::Sent, "sent", now);
                     self.stage = Stage::Over;
                 } else {
-                    self.fail("longer than a packet");
+                    self.fail("longer than a packet", now);
                 }
             }
         }
@@ -265,8 +300,8 @@ impl Job {
     }
 
     /// A task that cannot be carried out: nothing is sent, so nothing comes back.
-    fn fail(&mut self, detail: &str) {
-        self.progress.finish(Seen::TimedOut, detail, self.progress.started);
+    fn fail(&mut self, detail: &str, now: Instant) {
+        self.progress.finish(Seen::TimedOut, detail, now);
         self.stage = Stage::Over;
     }
 

@@ -96,6 +96,19 @@ impl TcpClient {
         self.established.is_some()
     }
 
+    pub(crate) fn is_between(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        self.local == local && self.remote == remote
+    }
+
+    /// Forgets a connection that has been closed; whether it was one.
+    pub(crate) fn leave(&mut self, stack: &mut Stack) -> bool {
+        if !matches!(self.end, End::Closing(_)) {
+            return self.is_over();
+        }
+        self.end = End::Drop;
+        self.tear_down(stack)
+    }
+
     /// Nothing more is wanted of a connection that never stood.
     pub(crate) fn give_up(&mut self) {
         self.end = End::Drop;

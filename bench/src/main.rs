@@ -1,0 +1,94 @@
+//! Whole-program measurements. Makes a world of a given size from a seed, runs the release build of
+//! `ringfence` on it several times, and prints minimum, median and maximum of wall time.
+//!
+//! ```text
+//! cargo build --release && cargo run --release -p ringfence-bench -- probes
+//! cargo build --release && cargo run --release -p ringfence-bench -- scenarios
+//! ```
+
+mod measure;
+mod world;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use crate::world::WorldSize;
+
+/// Measures whole commands.
+#[derive(Parser)]
+struct Arguments {
+    /// The binary to measure.
+    #[arg(long, default_value = "target/release/ringfence")]
+    ringfence: PathBuf,
+    /// How often each command runs.
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// Where the made files go.
+    #[arg(long, default_value = "target/bench")]
+    folder: PathBuf,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// `explain --probes` on a large scenario.
+    Probes {
+        /// Security groups.
+        #[arg(long, default_value_t = 100)]
+        groups: usize,
+        /// Rules, over all groups.
+        #[arg(long, default_value_t = 1_000)]
+        rules: usize,
+        /// Instances.
+        #[arg(long, default_value_t = 1_000)]
+        instances: usize,
+        /// Questions.
+        #[arg(long, default_value_t = 100_000)]
+        probes: usize,
+        /// Seed of world and questions.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// `run` on the shipped scenarios, together and one at a time.
+    Scenarios {
+        /// Where they lie.
+        #[arg(long, default_value = "scenarios")]
+        path: PathBuf,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    std::fs::create_dir_all(&arguments.folder).context("making the folder for files")?;
+    match &arguments.what {
+        What::Probes { groups, rules, instances, probes, seed } => {
+            let size = WorldSize { groups: *groups, rules: *rules, instances: *instances };
+            let scenario = arguments.folder.join("probes.yaml");
+            let questions = arguments.folder.join("probes.jsonl");
+            std::fs::write(&scenario, world::scenario(size, *seed)).context("writing the world")?;
+            std::fs::write(&questions, world::probes(size, *probes, *seed))
+                .context("writing the questions")?;
+            let mut command = Command::new(&arguments.ringfence);
+            command.arg("explain").arg(&scenario).arg("--probes").arg(&questions);
+            command.args(["-o", "jsonl"]);
+            let name =
+                format!("{probes} probes, {groups} groups, {rules} rules, {instances} instances");
+            measure::times(&name, &mut command, arguments.runs)
+        }
+        What::Scenarios { path } => {
+            let mut together = Command::new(&arguments.ringfence);
+            together.arg("run").arg(path);
+            measure::times("all scenarios", &mut together, arguments.runs)?;
+            for file in measure::scenario_files(path)? {
+                let mut alone = Command::new(&arguments.ringfence);
+                alone.arg("run").arg(&file);
+                measure::times(&file.display().to_string(), &mut alone, arguments.runs)?;
+            }
+            Ok(())
+        }
+    }
+}

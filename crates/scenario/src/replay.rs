@@ -1,0 +1,1 @@
+//! Captures through the switch on the virtual clock, a verdict per frame.

@@ -140,7 +140,7 @@ impl Fragments {
         }
         self.remember(key, arrival.now);
         let packet = self.packets.get_mut(&key).expect("the packet was just remembered");
-        if packet.overlaps(&fragment) || matches!(packet.state, State::Overlapped) {
+        if packet.overlaps(&fragment) {
             self.condemn(&key, Because::FragmentOverlap);
             return Meeting::Dropped(Because::FragmentOverlap);
         }

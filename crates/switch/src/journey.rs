@@ -4,8 +4,8 @@
 //!
 //! What the tiers may cost:
 //!
-//! 1. established: parse, MAC and address check, `locate`, one look-up of each half, rewrite. One
-//!    allocation for the way and one for the frame that goes out.
+//! 1. established: parse, MAC and address check, `locate`, one look-up of each half, rewrite. It
+//!    allocates for the way and for the frame that goes out.
 //! 2. new flow: the reference `decide` at each interface, then commit.
 //! 3. everything rare (ARP and ND, ICMP errors, fragments, re-decision after a rule change):
 //!    correct first.

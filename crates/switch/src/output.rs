@@ -116,3 +116,32 @@ impl Outputs {
 
 /// Deliveries given out by their port's queue that the common order may still list.
 const ORDER_SLACK: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use ringfence_cloud::{Edge, Place, World};
+    use ringfence_frame::{Instant, MacAddr, build};
+    use ringfence_policy::PolicySet;
+
+    use crate::{Fabric, Silent, Switch, SwitchOptions};
+
+    #[test]
+    fn a_port_that_pulls_alone_leaves_nothing_behind() {
+        let mut switch = Switch::new(Fabric {
+            world: World::default(),
+            policies: PolicySet::default(),
+            timeouts: Vec::new(),
+            options: SwitchOptions::default(),
+        });
+        let port = Place::Edge(Edge::Internet);
+        let mac = MacAddr([2, 0, 0, 0, 0, 1]);
+        let frame = build::arp_request(mac, [203, 0, 113, 7].into(), [203, 0, 113, 1].into());
+        for id in 0..1_000 {
+            switch.handle_frame(port, id, &frame, Instant::START, &mut Silent, &mut Vec::new());
+            assert!(switch.pull_from(port).is_some());
+        }
+        assert_eq!((switch.outputs.waiting, switch.outputs.room(port)), (0, 4_096));
+        assert!(switch.outputs.order.len() <= super::ORDER_SLACK);
+        assert_eq!(switch.pull(), None);
+    }
+}

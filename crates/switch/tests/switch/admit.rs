@@ -321,6 +321,9 @@ fn dhcp_is_the_fabrics() {
     let envelope = Envelope { source: ip("0.0.0.0"), ..lab.envelope("web", all) };
     lab.check("web", &build::udp(&envelope, 68, 67, &[0; 33]), NOT_FORWARDED);
     lab.check("web", &build::udp(&envelope, 68, 68, &message([0; 4], own_mac)), SPOOFED);
+    let long = build::udp(&envelope, 68, 67, &message([0; 4], own_mac));
+    let fragments = build::fragments(&long, &read(&long).0, 200);
+    lab.check("web", &fragments[0], SPOOFED);
     let offer = Envelope { target_mac: MacAddr::BROADCAST, ..lab.envelope("web", all) };
     lab.check("web", &build::udp(&offer, 67, 68, &message([0; 4], own_mac)), NOT_FORWARDED);
     let solicit = Envelope { source: ip("fe80::1"), ..lab.envelope("web", "ff02::1:2") };

@@ -250,6 +250,9 @@ fn reset_forgets_everything_but_the_rules() {
     let syn = lab.tcp("visitor", "47.96.10.1", (40_000, 80), SYN);
     let opened = "allow inbound sg-web/1, in allow sg-web/1 #1";
     lab.check("visitor", &syn, opened);
+    let datagram = lab.udp("visitor", "47.96.10.1", (5_000, 53), &[0; 2_000]);
+    let fragments = ringfence_frame::build::fragments(&datagram, &read(&datagram).0, 1_500);
+    lab.check("visitor", &fragments[1], "held");
     lab.switch.reset();
     assert_eq!(lab.switch.session_count(), 0);
     assert_eq!(lab.switch.pull(), None);

@@ -8,7 +8,8 @@ use common::{Lab, VPC_B};
 use ringfence_cloud::GroupIndex;
 use ringfence_frame::Direction;
 use ringfence_policy::{
-    HealthChecks, Options, Port25, Profile, RuleRef, SameGroup, account, decide,
+    HealthChecks, Options, Port25, PortRange, Priority, Profile, RuleRef, SameGroup, account,
+    decide,
 };
 
 /// A lab of one group with these rules, and `a` (172.16.1.1, 2001:db8:a::1) in it.
@@ -43,6 +44,18 @@ fn ends_of_port_ranges() {
         (91, "deny default"),
     ] {
         lab.inbound("a", &format!("udp 10.0.0.1:{port} > 172.16.1.1:53"), expected);
+    }
+}
+
+#[test]
+fn only_ranges_are_ranges() {
+    for (first, last, is_range) in
+        [(0, 0, false), (0, 1, false), (1, 1, true), (1, 2, true), (2, 1, false), (1, 65535, true)]
+    {
+        assert_eq!(PortRange::new(first, last).is_some(), is_range, "{first}/{last}");
+    }
+    for (priority, is_one) in [(0, false), (1, true), (100, true), (110, true), (111, false)] {
+        assert_eq!(Priority::new(priority).is_some(), is_one, "{priority}");
     }
 }
 
@@ -371,6 +384,8 @@ fn path_mtu_discovery() {
         ("icmpv6 3/4 2001:db8::1 > 2001:db8:a::1", "deny default"),
         ("icmpv6 2/0 10.0.0.1 > 172.16.1.1", "deny default"),
         ("icmp 3/4 2001:db8::1 > 2001:db8:a::1", "deny default"),
+        ("icmpv6 3/4 10.0.0.1 > 172.16.1.1", "deny default"),
+        ("icmp 2/0 2001:db8::1 > 2001:db8:a::1", "deny default"),
     ] {
         lab.inbound("a", message, expected);
     }

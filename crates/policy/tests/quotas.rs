@@ -248,4 +248,8 @@ fn memberships() {
     assert_eq!(check(&strs(&many)), ["InstanceSecurityGroupLimitExceeded"]);
     // 5,999 addresses are in it, and this interface has two.
     assert_eq!(check(&["sg-full"]), ["SecurityGroupInstanceLimitExceeded"]);
+    // Who is in it already may stay.
+    let full = lab.policies.group_named("sg-full").unwrap();
+    let stays = check_memberships(&lab.world, &lab.policies, InterfaceIndex(1), &[full], &here);
+    assert_eq!(stays, Ok(()));
 }

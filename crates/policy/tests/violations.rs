@@ -302,6 +302,12 @@ fn narrowing() {
         let row = format!("inbound | | | tcp | 80/80 | 1.2.3.4 | targets={public}");
         check(&row, &[&format!("error public-own-address 2:47 `{public}`")]);
     }
+    // A VPC may have public ranges of its own.
+    let own_range = said(|lab| {
+        lab.world.vpcs[0].cidrs.push("47.96.0.0/16".parse().unwrap());
+        lab.group("sg-a", &["inbound | | | tcp | 80/80 | 1.2.3.4 | targets=47.96.0.1"]);
+    });
+    assert!(own_range.is_empty());
     let two = |row: &str| {
         said(|lab| {
             lab.group("sg-b", &[]);
@@ -674,6 +680,36 @@ fn memberships() {
     }
     let classic = hosts(|lab| lab.classic_host("old", "10.1.1.1", "47.96.0.1", &[]));
     assert_eq!(classic, ["error InstanceLastSecurityGroup 1000:1"]);
+}
+
+/// What is wrong is told apart.
+#[test]
+fn messages() {
+    let message = |ports: &str, object: &str| {
+        let mut lab = Lab::new();
+        lab.group("sg-a", &[&format!("inbound | | | tcp | {ports} | {object}")]);
+        lab.validate().unwrap_err()[0].message.clone()
+    };
+    for (ports, expected) in [
+        ("0/80", "`0/80` has port 0, and ports count from 1"),
+        ("80/0", "`80/0` has port 0, and ports count from 1"),
+        ("80/79", "`80/79` ends before it starts"),
+        ("1/65536", "`1/65536` goes beyond port 65535"),
+        ("80", "`80` is one port, and a range is wanted"),
+        ("http", "`http` is no port range"),
+    ] {
+        assert_eq!(message(ports, "::/0"), expected);
+    }
+    for (object, expected) in [
+        ("172.16.1.2.3", "`172.16.1.2.3` has 5 parts, and an IPv4 address has 4"),
+        ("172.16.1", "`172.16.1` has 3 parts, and an IPv4 address has 4"),
+        ("172.16.1.256", "`172.16.1.256` is no address or range"),
+        ("10.0.0.0/33", "`33` in `10.0.0.0/33` is no prefix length"),
+        ("192.168.XX.XX", "`192.168.XX.XX` is masked"),
+        ("a:b", "`a:b` is no IPv6 address or range"),
+    ] {
+        assert_eq!(message("80/80", object), expected);
+    }
 }
 
 /// Words that were meant to be others are suggested.

@@ -1,0 +1,80 @@
+//! The rules as they were at each moment of a run: the paper copy of the world, with the changes
+//! applied that had come by then.
+
+use std::rc::Rc;
+
+use ringfence_cloud::InterfaceIndex;
+use ringfence_frame::Instant;
+use ringfence_switch::{Change, Fabric};
+
+use crate::model::TimedChange;
+
+/// A time during which nothing changed.
+pub(super) struct Epoch {
+    /// Its first moment.
+    since: Instant,
+    /// The world then.
+    fabric: Rc<Fabric>,
+    /// The interfaces that the change at its start changed.
+    touched: Vec<InterfaceIndex>,
+}
+
+/// All of them, in time order.
+pub(super) struct History {
+    epochs: Vec<Epoch>,
+}
+
+impl History {
+    /// A world and what will change in it.
+    pub(super) fn new(fabric: &Fabric, changes: &[TimedChange]) -> History {
+        let start =
+            Epoch { since: Instant::START, fabric: Rc::new(fabric.clone()), touched: Vec::new() };
+        let mut epochs = vec![start];
+        for TimedChange { at, change, .. } in changes {
+            let before = &epochs[epochs.len() - 1].fabric;
+            let touched = before.touched_by(change);
+            let mut fabric = Fabric::clone(before);
+            apply(&mut fabric, change.clone());
+            epochs.push(Epoch { since: *at, fabric: Rc::new(fabric), touched });
+        }
+        History { epochs }
+    }
+
+    /// The world at a moment: "changes before the frames of that moment".
+    pub(super) fn at(&self, moment: Instant) -> &Rc<Fabric> {
+        let begun = self.epochs.partition_point(|epoch| epoch.since <= moment);
+        &self.epochs[begun.saturating_sub(1)].fabric
+    }
+
+    /// Whether an interface was changed after `from`, until `until`.
+    pub(super) fn has_touched(
+        &self,
+        interface: InterfaceIndex,
+        from: Instant,
+        until: Instant,
+    ) -> bool {
+        let between = self.epochs.iter().filter(|it| it.since > from && it.since <= until);
+        between.into_iter().any(|epoch| epoch.touched.contains(&interface))
+    }
+
+    /// When something first changes.
+    pub(super) fn first_change(&self) -> Option<Instant> {
+        self.epochs.get(1).map(|epoch| epoch.since)
+    }
+}
+
+/// Makes a change on paper.
+pub(crate) fn apply(fabric: &mut Fabric, change: Change) {
+    let Fabric { world, policies, timeouts, options: _ } = fabric;
+    match change {
+        Change::Rules(group, rules) => policies.groups[group.as_usize()].rules = rules,
+        Change::Members(interface, groups) => {
+            world.interfaces[interface.as_usize()].groups = groups;
+        }
+        Change::PrefixList(list, entries) => {
+            policies.prefix_lists[list.0 as usize].entries = entries;
+        }
+        Change::PortList(list, entries) => policies.port_lists[list.0 as usize].entries = entries,
+        Change::Timeouts(interface, new) => timeouts[interface.as_usize()] = new,
+    }
+}

@@ -295,6 +295,11 @@ fn narrowing() {
         "inbound | | | tcp | 80/80 | 1.2.3.4 | targets=Source: 10.0.0.1",
         &["error wrong-side 2:47 `Source: 10.0.0.1`"],
     );
+}
+
+/// "Must be the PRIVATE IP, never the EIP/public IP"; one IP version in a rule.
+#[test]
+fn narrowing_by_own_addresses() {
     for fine in ["10.255.255.255", "172.31.0.0/16", "192.168.0.1", "100.64.0.1", "172.0.0.0/8"] {
         check(&format!("inbound | | | tcp | 80/80 | 1.2.3.4 | targets={fine}"), &[]);
     }

@@ -1,6 +1,8 @@
 //! Random groups: both types, accept and drop, every kind of authorization object, ties in
 //! priority, five-tuple narrowing. In words, as a scenario has them, so that validation reads all.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use ringfence_cloud::{AccountIndex, GroupIndex, Network, Origin, VpcIndex, World};
 use ringfence_policy::{Catalogue, GroupDraft, PortListDraft, PrefixListDraft, RuleDraft, Text};
@@ -74,13 +76,15 @@ pub fn catalogue(dice: &mut Dice, world: &World, heads: &[GroupHead]) -> Catalog
         entries: dice.some(&PORT_RANGES[..11], 3).into_iter().map(text).collect(),
         origin: Origin::nowhere(),
     }];
-    let groups = heads
-        .iter()
-        .map(|head| {
-            let mut writer = Writer { dice: &mut *dice, world, heads, pool: &pool, own: *head };
-            writer.group()
-        })
-        .collect();
+    let mut groups: Vec<GroupDraft> = Vec::new();
+    for head in heads {
+        let mut writer = Writer { dice, world, heads, pool: &pool, own: *head };
+        let mut group = writer.group();
+        let neighbours = groups.iter().filter(|it| it.network == head.network);
+        let said: Vec<RuleDraft> = neighbours.flat_map(|it| it.rules.clone()).collect();
+        writer.repeat(&mut group, &said);
+        groups.push(group);
+    }
     Catalogue { groups, prefix_lists, port_lists }
 }
 
@@ -92,8 +96,8 @@ fn text(word: impl Into<String>) -> Text {
 struct Pool {
     ipv4: Vec<IpNet>,
     ipv6: Vec<IpNet>,
-    /// Addresses that interfaces have inside, which may narrow a rule.
-    own: Vec<IpNet>,
+    /// Addresses that interfaces have inside their networks, which may narrow a rule.
+    own: Vec<(Network, IpNet)>,
 }
 
 impl Pool {
@@ -118,15 +122,16 @@ impl Pool {
         let mut own = Vec::new();
         for interface in &world.interfaces {
             let v4 = std::iter::once(interface.primary).chain(interface.secondary.iter().copied());
-            own.extend(v4.map(|it| IpNet::from(std::net::IpAddr::V4(it))));
-            own.extend(interface.ipv6.iter().map(|it| IpNet::from(std::net::IpAddr::V6(*it))));
-            own.extend(interface.prefixes.iter().copied());
-            all.extend(interface.public_ip.map(|it| IpNet::from(std::net::IpAddr::V4(it))));
+            let v6 = interface.ipv6.iter().copied().map(IpAddr::V6);
+            let single = v4.map(IpAddr::V4).chain(v6).map(IpNet::from);
+            let ranges = single.chain(interface.prefixes.iter().copied());
+            own.extend(ranges.map(|it| (interface.network, it)));
+            all.extend(interface.public_ip.map(|it| IpNet::from(IpAddr::V4(it))));
         }
         let hosts = world.outside.iter().flat_map(|it| &it.addresses);
         all.extend(hosts.map(|it| IpNet::from(*it)));
-        all.extend(own.iter().copied());
-        let beside = own.iter().filter_map(|it| {
+        all.extend(own.iter().map(|(_, it)| *it));
+        let beside = own.iter().filter_map(|(_, it)| {
             let len = it.prefix_len().checked_sub(2)?;
             IpNet::new(it.addr(), len).ok().map(|it| it.trunc())
         });
@@ -182,6 +187,35 @@ impl Writer<'_> {
         }
     }
 
+    /// Says again what was said, in this group or in another, the other way round or under another
+    /// priority: ties, and Forbid against Allow.
+    fn repeat(&mut self, group: &mut GroupDraft, said: &[RuleDraft]) {
+        let mut said = said.to_vec();
+        said.extend(group.rules.iter().cloned());
+        // An advanced group cannot name a group, nor a group itself.
+        let itself = id(self.own.index);
+        said.retain(|it| {
+            let object = it.source.as_ref().or(it.destination.as_ref());
+            let object = object.map_or("", |it| it.value.as_str());
+            !(object.contains("sg-") && self.own.advanced) && !object.ends_with(&itself)
+        });
+        for _ in 0..self.dice.between(0, 4) {
+            if said.is_empty() {
+                return;
+            }
+            let mut rule = said[self.dice.between(0, said.len() - 1)].clone();
+            if self.dice.chance(50) {
+                let forbids = rule.action.is_some_and(|it| it.value == "Forbid");
+                rule.action = Some(text(if forbids { "Allow" } else { "Forbid" }));
+            }
+            if self.dice.chance(40) {
+                rule.priority = Some(text(self.dice.pick(&PRIORITIES)));
+            }
+            let place = self.dice.between(0, group.rules.len());
+            group.rules.insert(place, rule);
+        }
+    }
+
     fn is_classic(&self) -> bool {
         self.own.network == Network::ClassicInternal
     }
@@ -202,7 +236,7 @@ impl Writer<'_> {
         let groups_count = !self.own.advanced && (!self.is_classic() || nic == Some("intranet"));
         let object = self.object(is_ipv6, groups_count);
         let narrowed =
-            if self.dice.chance(20) { self.narrowing(is_ipv6, &object) } else { Vec::new() };
+            if self.dice.chance(20) { self.narrowing(is_ipv6, &object, nic) } else { Vec::new() };
         let (object, narrowed) = (Some(text(object)), narrowed.into_iter().map(text).collect());
         let (source, destination, sources, targets) = match inbound {
             true => (object, None, Vec::new(), narrowed),
@@ -250,7 +284,7 @@ impl Writer<'_> {
             let group = self.dice.pick(&others);
             let owner = account(group);
             let own = account(self.own.index);
-            return match owner == own && self.dice.chance(70) {
+            return match owner == own && self.dice.chance(70) && self.heads.len() < 3 {
                 true => id(group),
                 false => format!("{}/{}", self.world.accounts[owner.as_usize()], id(group)),
             };
@@ -263,14 +297,14 @@ impl Writer<'_> {
     }
 
     /// The instance's own side: a few addresses, or a range around one.
-    fn narrowing(&mut self, is_ipv6: bool, object: &str) -> Vec<String> {
-        let fit: Vec<IpNet> = self
-            .pool
-            .own
-            .iter()
-            .copied()
-            .filter(|it| it.addr().is_ipv6() == is_ipv6 && it.to_string() != object)
-            .collect();
+    fn narrowing(&mut self, is_ipv6: bool, object: &str, nic: Option<&str>) -> Vec<String> {
+        let network = match nic {
+            Some("internet") | None if self.is_classic() => Network::ClassicPublic,
+            _ => self.own.network,
+        };
+        let own = self.pool.own.iter().filter(|(of, _)| *of == network).map(|(_, it)| *it);
+        let fit: Vec<IpNet> =
+            own.filter(|it| it.addr().is_ipv6() == is_ipv6 && it.to_string() != object).collect();
         let most = self.dice.between(1, 2);
         let chosen = self.dice.some(&fit, most).into_iter();
         let widened = chosen.map(|it| {

@@ -59,13 +59,21 @@ impl<'a> Aim<'a> {
             .copied()
             .filter(|it| Family::of(*it) == Family::of(source))
             .collect();
-        let target = match dice.chance(55) {
+        let target = match dice.chance(75) {
             true => self.neighbour(dice, source).unwrap_or_else(|| dice.pick(&same_family)),
             false => dice.pick(&same_family),
         };
-        let (protocol, icmp) = self.protocol(dice, Family::of(source));
+        let rule = self.rule_met(dice, port, target);
+        let (protocol, icmp) = self.protocol_of(dice, rule, Family::of(source));
+        let (protocol, icmp) = match (protocol, icmp) {
+            (Protocol::ICMP | Protocol::ICMPV6, None) => self.protocol(dice, Family::of(source)),
+            sendable => sendable,
+        };
         let (source_port, target_port) = match (protocol, icmp) {
-            (Protocol::TCP | Protocol::UDP, _) => (self.source_port(dice), self.target_port(dice)),
+            (Protocol::TCP | Protocol::UDP, _) => match rule {
+                Some(rule) => self.ports_at(dice, rule),
+                None => (self.source_port(dice), self.target_port(dice)),
+            },
             (_, Some((8 | 128 | 0 | 129, _))) => (77, 77),
             _ => (0, 0),
         };
@@ -73,31 +81,107 @@ impl<'a> Aim<'a> {
         Resolved { port, tuple, icmp }
     }
 
-    /// A question as no frame need ask it: any address at any interface.
+    /// A question as no frame need ask it: any address at any interface, most often about one of
+    /// the interface's own rules.
     pub fn question(&self, dice: &mut Dice) -> Question {
         let interface = InterfaceIndex(dice.between(0, self.world().interfaces.len() - 1) as u32);
-        let is_ipv6 = dice.chance(35);
-        let fit = |it: &IpAddr| it.is_ipv6() == is_ipv6;
+        let direction = dice.pick(&[Direction::Inbound, Direction::Outbound]);
+        let rules: Vec<&Rule> = self.rules_of(interface, direction);
+        let rule = dice.pick_any(&rules).filter(|_| dice.chance(75));
+        let peers = rule.map(|it| self.object_edges(it.object)).unwrap_or_default();
+        let peer = dice.pick_any(&peers).unwrap_or_else(|| dice.pick(&self.addresses));
+        let fit = |it: &IpAddr| it.is_ipv6() == peer.is_ipv6();
         let any: Vec<IpAddr> = self.addresses.iter().copied().filter(fit).collect();
-        let own: Vec<IpAddr> = own(self.world(), interface).into_iter().filter(fit).collect();
-        let peer = dice.pick(&any);
-        let own = match dice.chance(85) {
-            true => dice.pick_any(&own).unwrap_or_else(|| dice.pick(&any)),
+        let narrowed = rule.map(|it| it.own_addresses.iter().flat_map(edges).collect());
+        let mut own_addresses: Vec<IpAddr> = narrowed.unwrap_or_default();
+        if own_addresses.is_empty() || dice.chance(30) {
+            own_addresses = own(self.world(), interface);
+        }
+        own_addresses.retain(fit);
+        let own = match dice.chance(90) {
+            true => dice.pick_any(&own_addresses).unwrap_or_else(|| dice.pick(&any)),
             false => dice.pick(&any),
         };
-        let direction = dice.pick(&[Direction::Inbound, Direction::Outbound]);
         let (source, target) = match direction {
             Direction::Inbound => (peer, own),
             Direction::Outbound => (own, peer),
         };
-        let (protocol, icmp) = self.protocol(dice, Family::of(peer));
-        let (source_port, target_port) = match protocol.has_ports() {
-            true => (self.source_port(dice), self.target_port(dice)),
-            false => (0, 0),
+        let (protocol, icmp) = self.protocol_of(dice, rule, Family::of(peer));
+        let (source_port, target_port) = match (protocol.has_ports(), rule) {
+            (true, Some(rule)) => self.ports_at(dice, rule),
+            (true, None) => (self.source_port(dice), self.target_port(dice)),
+            (false, _) => (0, 0),
         };
         let tuple = Tuple { source, target, protocol, source_port, target_port };
         let reach = dice.pick(&[Reach::Internal, Reach::Internal, Reach::Internet]);
         Question { interface, direction, tuple, icmp, reach }
+    }
+
+    /// A rule that a packet from this port to `target` may meet on either side.
+    fn rule_met(&self, dice: &mut Dice, port: Place, target: IpAddr) -> Option<&'a Rule> {
+        let world = self.world();
+        let mut rules = match port {
+            Place::Interface(sender) => self.rules_of(sender, Direction::Outbound),
+            Place::Outside(_) | Place::Edge(_) => Vec::new(),
+        };
+        let receivers = (0..).map(InterfaceIndex).zip(&world.interfaces);
+        for (receiver, interface) in receivers {
+            if interface.owns(target) || interface.public_ip.map(IpAddr::V4) == Some(target) {
+                rules.extend(self.rules_of(receiver, Direction::Inbound));
+            }
+        }
+        let rule = dice.pick_any(&rules);
+        rule.filter(|_| dice.chance(75))
+    }
+
+    fn rules_of(&self, interface: InterfaceIndex, direction: Direction) -> Vec<&'a Rule> {
+        let groups = &self.world().interface(interface).groups;
+        let rules = groups.iter().flat_map(|it| &self.fabric.policies.group(*it).rules);
+        rules.filter(|it| it.direction == direction).collect()
+    }
+
+    /// Addresses in an authorization object and beside it.
+    fn object_edges(&self, object: Object) -> Vec<IpAddr> {
+        match object {
+            Object::Cidr(range) => edges(&range),
+            Object::PrefixList(list) => {
+                self.fabric.policies.prefix_list(list).entries.iter().flat_map(edges).collect()
+            }
+            Object::Group(group) => {
+                let interfaces = (0..).map(InterfaceIndex).zip(&self.world().interfaces);
+                let members = interfaces.filter(|(_, it)| it.groups.contains(&group));
+                members.flat_map(|(index, _)| own(self.world(), index)).collect()
+            }
+        }
+    }
+
+    fn protocol_of(
+        &self,
+        dice: &mut Dice,
+        rule: Option<&Rule>,
+        family: Family,
+    ) -> (Protocol, Option<(u8, u8)>) {
+        match rule.map(|it| it.protocol) {
+            Some(ProtocolMatch::Is(Protocol::ICMP)) if family == Family::Ipv4 => {
+                (Protocol::ICMP, Some(dice.pick(&ICMP_MESSAGES)))
+            }
+            Some(ProtocolMatch::Is(Protocol::ICMPV6)) if family == Family::Ipv6 => {
+                (Protocol::ICMPV6, Some(dice.pick(&ICMPV6_MESSAGES)))
+            }
+            Some(ProtocolMatch::Is(protocol)) if dice.chance(85) => (protocol, None),
+            _ => self.protocol(dice, family),
+        }
+    }
+
+    /// Source and target port inside a rule's ranges or beside them.
+    fn ports_at(&self, dice: &mut Dice, rule: &Rule) -> (u16, u16) {
+        let sources: Vec<(u16, u16)> =
+            rule.source_ports.iter().map(|it| (it.first(), it.last())).collect();
+        let source_port = match sources.is_empty() {
+            true => self.source_port(dice),
+            false => beside(dice, &sources),
+        };
+        (source_port, beside(dice, &ports_of(&self.fabric.policies, rule)))
     }
 
     fn world(&self) -> &'a World {

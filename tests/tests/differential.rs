@@ -18,8 +18,8 @@ use ringfence_tests::{frames, world};
 const WORLDS: u64 = 10_000;
 const FIRST_SEED: u64 = 0x5ec0_0000;
 const THREADS: u64 = 2;
-const QUESTIONS_PER_WORLD: usize = 16;
-const PACKETS_PER_WORLD: usize = 8;
+const QUESTIONS_PER_WORLD: usize = 24;
+const PACKETS_PER_WORLD: usize = 10;
 
 #[test]
 fn reference_algebra_and_frames_agree() {

@@ -163,9 +163,11 @@ impl Diagnostic {
         let shown = |origin: &Origin| origin.file == source.name;
         let mut snippet = Snippet::source(source.text.as_ref()).path(source.name.as_ref());
         if shown(&self.origin) {
-            snippet = snippet.annotation(
-                AnnotationKind::Primary.span(span(source, &self.origin)).label(self.help.as_str()),
-            );
+            let primary = AnnotationKind::Primary.span(span(source, &self.origin));
+            snippet = snippet.annotation(match self.help.as_str() {
+                "" => primary,
+                help => primary.label(help),
+            });
         }
         for (origin, what) in self.related.iter().filter(|(origin, _)| shown(origin)) {
             let context = AnnotationKind::Context.span(span(source, origin));
@@ -175,7 +177,7 @@ impl Diagnostic {
             true => title.element(snippet),
             false => Group::with_title(title),
         };
-        if !shown(&self.origin) {
+        if !shown(&self.origin) && !self.help.is_empty() {
             group = group.element(Level::HELP.message(self.help.clone()));
         }
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };

@@ -370,7 +370,7 @@ pub(crate) fn choose<T: Choice>(text: &str) -> Result<T, (String, String)> {
     }
     let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     let help = match suggestion(&normal, all.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`? There are {}", all.join(", ")),
+        Some(near) => format!("did you mean `{near}`?"),
         None => format!("write one of {}", all.join(", ")),
     };
     Err((format!("`{}` is not {}", text.escape_debug(), T::WHAT), help))

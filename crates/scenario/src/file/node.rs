@@ -97,7 +97,7 @@ fn options() -> serde_saphyr::Options {
             max_depth: DEPTH_MAX,
             max_nodes: NODES_MAX,
             max_events: 2 * NODES_MAX,
-            max_documents: 1,
+            max_documents: 16,
         },
     }
 }
@@ -254,15 +254,17 @@ fn refusal(source: &Source, error: &serde_saphyr::Error) -> Diagnostic {
         Some(end) => Cow::Borrowed(&message[..end]),
         None => Cow::Owned(message),
     };
+    // Aliases are counted while they are replayed, where the parser's errors are wrapped.
     let (code, message, help) = match error {
-        Error::Budget { .. }
-        | Error::AliasReplayCounterOverflow { .. }
-        | Error::AliasReplayLimitExceeded { .. }
-        | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. } => (
+        Error::Budget { .. } => (
             "RF0003",
             format!("the file grows beyond all bounds here ({message})"),
             format!("a scenario has at most {NODES_MAX} values, {DEPTH_MAX} levels deep"),
+        ),
+        _ if message.contains("alias") && message.contains("exceeded") => (
+            "RF0003",
+            "aliases of aliases make the file grow beyond all bounds".to_owned(),
+            format!("aliases may repeat {REPEATED_MAX} values in all"),
         ),
         Error::MultipleDocuments { .. } => (
             "RF0002",

@@ -68,7 +68,7 @@ impl<T: Copy + Eq + Hash> Table<T> {
             let help = match suggestion(value, self.names.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None if self.names.is_empty() => format!("the scenario declares no {what}"),
-                None => format!("there are {}", listed(&self.names)),
+                None => format!("the scenario has {}", listed(&self.names)),
             };
             findings.error("RF0100", origin, message, help);
         }

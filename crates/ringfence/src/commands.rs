@@ -3,6 +3,7 @@
 mod can_reach;
 mod explain;
 mod probes;
+mod run;
 mod texts;
 mod validate;
 
@@ -15,6 +16,7 @@ use crate::output::Output;
 /// Does what was asked.
 pub(crate) fn dispatch(command: Command, output: &Output) -> Result<Outcome, Failure> {
     match command {
+        Command::Run(args) => run::run(&args, output),
         Command::Explain(args) => explain::explain(&args, output),
         Command::CanReach(args) => can_reach::can_reach(&args, output),
         Command::Validate(args) => validate::validate(&args, output),

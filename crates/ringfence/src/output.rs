@@ -137,58 +137,15 @@ pub(crate) fn sorted(value: Value) -> Value {
 pub(crate) fn diagnostics_document(files: &[(&Source, &[Diagnostic])]) -> Value {
     let all = || files.iter().flat_map(|(_, diagnostics)| diagnostics.iter());
     let count = |severity| all().filter(|diagnostic| diagnostic.severity == severity).count();
-    let diagnostics: Vec<Value> = files
+    let shown: Vec<Value> = files
         .iter()
-        .flat_map(|(source, diagnostics)| diagnostics.iter().map(|it| diagnostic_json(source, it)))
+        .flat_map(|(source, diagnostics)| diagnostics.iter().map(|it| it.to_json(source)))
         .collect();
     json!({
-        "diagnostics": diagnostics,
+        "diagnostics": shown,
         "error_count": count(Severity::Error),
         "format_version": FORMAT_VERSION,
         "valid": count(Severity::Error) == 0,
         "warning_count": count(Severity::Warning),
     })
-}
-
-fn diagnostic_json(source: &Source, diagnostic: &Diagnostic) -> Value {
-    let Diagnostic { severity, code, platform_code, message, help, origin, related } = diagnostic;
-    let start = origin.start.min(source.text.len());
-    let end = origin.start.saturating_add(origin.len).min(source.text.len());
-    let (line, column) = position(&source.text, end);
-    let code_line = source.text.lines().nth(origin.line.saturating_sub(1) as usize);
-    json!({
-        "code": code,
-        "detail": help,
-        "platform_code": platform_code,
-        "range": {
-            "filename": *origin.file,
-            "start": { "line": origin.line, "column": origin.column, "byte": start },
-            "end": { "line": line, "column": column, "byte": end },
-        },
-        "related": related.iter().map(|(origin, what)| json!({
-            "filename": *origin.file,
-            "line": origin.line,
-            "column": origin.column,
-            "message": what,
-        })).collect::<Vec<Value>>(),
-        "severity": match severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        },
-        "snippet": code_line.map(|code| json!({
-            "code": code,
-            "start_line": origin.line,
-            "highlight_start_offset": origin.column.saturating_sub(1),
-        })),
-        "summary": message,
-    })
-}
-
-/// Line and column (in characters, from 1) of a byte.
-fn position(text: &str, byte: usize) -> (usize, usize) {
-    let before = &text.as_bytes()[..byte];
-    let before = String::from_utf8_lossy(before);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
-    (line, column)
 }

@@ -10,12 +10,12 @@ use ringfence_frame::{Body, Icmp, Ip, MacAddr, Protocol, Tcp, TcpFlags, Transpor
 use crate::probe::Resolved;
 
 /// TTL of every packet made here: far more than any way through a fabric takes.
-const TTL: u8 = 64;
+pub(crate) const TTL: u8 = 64;
 /// Where our side of a TCP connection starts to count.
 const FIRST_SEQUENCE: u32 = 1_000;
 const WINDOW: u16 = 65_535;
 /// What packets without a header of their own carry.
-const PAYLOAD: &[u8] = b"ringfence";
+pub(crate) const PAYLOAD: &[u8] = b"ringfence";
 /// Whoever has no MAC address in the world (locally administered).
 const NAMELESS_MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 1]);
 

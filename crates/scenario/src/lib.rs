@@ -18,9 +18,12 @@ pub mod paper;
 pub mod probe;
 pub mod probes;
 pub mod schema;
+pub mod runner;
 mod words;
 
 pub use diagnostic::{Diagnostic, Source};
 pub use explain::{Disagreement, Explainer, Explanation};
 pub use load::load;
 pub use model::{Expectation, Scenario};
+pub use runner::report::RunReport;
+pub use runner::{RunOptions, RunOutput, run};

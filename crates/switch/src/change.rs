@@ -71,7 +71,7 @@ impl Switch {
 
 impl Fabric {
     /// The interfaces that a change changes, asked before it is made.
-    fn touched_by(&self, change: &Change) -> Vec<InterfaceIndex> {
+    pub fn touched_by(&self, change: &Change) -> Vec<InterfaceIndex> {
         match change {
             Change::Rules(group, _) => self.interfaces(|_, groups| groups.contains(group)),
             Change::Members(changed, groups) => {

@@ -39,12 +39,7 @@ pub(super) fn guests(scenario: &Scenario, plan: &Plan, seed: u64) -> Vec<(Place,
     guests
 }
 
-fn guest(
-    world: &World,
-    place: Place,
-    serves: &[(u16, Application)],
-    seed: u64,
-) -> GuestConfig {
+fn guest(world: &World, place: Place, serves: &[(u16, Application)], seed: u64) -> GuestConfig {
     let (mac, addresses, mtu) = match place {
         Place::Interface(index) => {
             let interface = world.interface(index);

@@ -30,8 +30,7 @@ pub(super) fn is_kept(
     session: &SessionExpectation,
 ) -> bool {
     let asked = questions.outbound.into_iter().chain(questions.inbound);
-    let mut halves: Vec<Half> =
-        asked.map(|question| Half { question, timeout: None }).collect();
+    let mut halves: Vec<Half> = asked.map(|question| Half { question, timeout: None }).collect();
     let mut answered = passes(history, &mut halves, start, start, true);
     let mut last = start;
     let mut round = start + session.interval;

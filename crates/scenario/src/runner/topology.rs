@@ -95,9 +95,11 @@ fn instances(fabric: &Fabric, serves: &Serves) -> Vec<InstanceReport> {
         interfaces: instance
             .interfaces
             .iter()
-            .map(|&index| interface_place(fabric, world.interface(index), {
-                serves_words(serves, Place::Interface(index))
-            }))
+            .map(|&index| {
+                interface_place(fabric, world.interface(index), {
+                    serves_words(serves, Place::Interface(index))
+                })
+            })
             .collect(),
     });
     instances.collect()

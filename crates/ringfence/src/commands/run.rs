@@ -1,0 +1,200 @@
+//! `run`: scenarios in the simulated world, every expectation checked.
+
+mod table;
+
+use std::cell::Cell;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ringfence_scenario::answer::FORMAT_VERSION;
+use ringfence_scenario::{Expectation, RunOptions, RunOutput, RunReport, Scenario};
+use serde_json::{Value, json};
+
+use crate::cli::{Format, RunArgs};
+use crate::files;
+use crate::outcome::{Failure, Outcome};
+use crate::output::{Out, Output};
+
+/// `run`
+pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Outcome, Failure> {
+    let scenarios = load_all(args, output)?;
+    let scenarios: Vec<&Scenario> =
+        scenarios.iter().filter(|scenario| selects_any(args, scenario)).collect();
+    if scenarios.is_empty() {
+        let what = match &args.filter {
+            Some(filter) => format!("no expectation matches `{filter}`"),
+            None => "there is no scenario with an expectation or traffic there".to_owned(),
+        };
+        return Err(Failure::Nothing(what));
+    }
+    let stopped = on_interrupt()?;
+    let bar = progress_bar(scenarios.len());
+    let mut out = output.out();
+    let mut reports = Vec::new();
+    let mut artifacts = Artifacts::new(args);
+    for scenario in scenarios {
+        let run = run_one(args, scenario, &stopped, &bar);
+        bar.suspend(|| print_one(&mut out, output, &run.report))?;
+        artifacts.take(scenario, &run)?;
+        bar.inc(1);
+        reports.push(run.report);
+        if stopped.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    artifacts.finish(&reports)?;
+    print_all(&mut out, output, &reports)?;
+    out.flush()?;
+    match reports.iter().any(|report| report.failed > 0) {
+        true => Ok(Outcome::False),
+        false => Ok(Outcome::Good),
+    }
+}
+
+fn load_all(args: &RunArgs, output: &Output) -> Result<Vec<Scenario>, Failure> {
+    let paths = files::scenario_files(&args.paths)?;
+    let mut scenarios = Vec::new();
+    let mut refused = None;
+    for path in &paths {
+        match files::scenario(path, output) {
+            Ok(scenario) => scenarios.push(scenario),
+            // what is wrong with the others is said as well
+            Err(failure) => {
+                if let Some(Failure::Invalid { file, diagnostics }) = refused.replace(failure) {
+                    output.diagnostics(&file, &diagnostics);
+                }
+            }
+        }
+    }
+    match refused {
+        Some(failure) => Err(failure),
+        None => Ok(scenarios),
+    }
+}
+
+/// Whether an expectation is to be checked.
+fn selects(args: &RunArgs, scenario: &Scenario, expectation: &Expectation) -> bool {
+    let Some(filter) = &args.filter else { return true };
+    [&expectation.name, &scenario.title, &*scenario.source.name]
+        .iter()
+        .any(|text| text.contains(filter.as_str()))
+}
+
+fn selects_any(args: &RunArgs, scenario: &Scenario) -> bool {
+    let mut expectations = scenario.expectations.iter();
+    expectations.any(|expectation| selects(args, scenario, expectation))
+        || (args.filter.is_none() && !scenario.traffic.is_empty())
+}
+
+fn run_one(
+    args: &RunArgs,
+    scenario: &Scenario,
+    stopped: &Arc<AtomicBool>,
+    bar: &ProgressBar,
+) -> RunOutput {
+    bar.set_message(scenario.title.clone());
+    let ticks = Cell::new(0_u32);
+    let select = |expectation: &Expectation| selects(args, scenario, expectation);
+    let mut progress = |_done: usize, _total: usize| {
+        ticks.set(ticks.get().wrapping_add(1));
+        if ticks.get().is_multiple_of(16) {
+            bar.tick();
+        }
+        !stopped.load(Ordering::Relaxed)
+    };
+    let mut options = RunOptions {
+        select: &select,
+        seed: args.seed,
+        keep_frames: args.pcap.is_some() || args.flow_log.is_some(),
+        progress: &mut progress,
+    };
+    ringfence_scenario::run(scenario, &mut options)
+}
+
+/// "Ctrl-C stops cleanly and still prints the summary."
+fn on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+    let stopped = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stopped);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
+        .map_err(|error| Failure::Runtime(format!("cannot catch Ctrl-C: {error}")))?;
+    Ok(stopped)
+}
+
+/// On standard error, if that is a terminal.
+fn progress_bar(scenarios: usize) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(scenarios as u64), ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {wide_msg}");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// What can be said about a run before the others are over.
+fn print_one(out: &mut Out, output: &Output, report: &RunReport) -> Result<(), Failure> {
+    match output.format {
+        Format::Table => table::print(out, report, false)?,
+        Format::Wide => table::print(out, report, true)?,
+        Format::Jsonl => {
+            output.document(out, report)?;
+        }
+        Format::Json | Format::Yaml => return Ok(()),
+    }
+    // what is ready is shown, not kept for the end
+    out.flush()?;
+    Ok(())
+}
+
+/// The summary, and documents that hold all runs.
+fn print_all(out: &mut Out, output: &Output, reports: &[RunReport]) -> Result<(), Failure> {
+    let sum = |count: fn(&RunReport) -> usize| reports.iter().map(count).sum::<usize>();
+    let (passed, failed) = (sum(|report| report.passed), sum(|report| report.failed));
+    let skipped = sum(|report| report.skipped);
+    let line = table::summary(passed, failed, skipped);
+    match output.format {
+        Format::Table | Format::Wide => writeln!(out, "{line}")?,
+        Format::Jsonl => output.say(&line),
+        Format::Json | Format::Yaml => {
+            let runs: Vec<Value> = reports
+                .iter()
+                .map(serde_json::to_value)
+                .collect::<Result<_, _>>()
+                .map_err(std::io::Error::from)?;
+            let document = json!({
+                "failed": failed,
+                "format_version": FORMAT_VERSION,
+                "passed": passed,
+                "runs": runs,
+                "skipped": skipped,
+            });
+            output.document(out, &document)?;
+            out.flush()?;
+            output.say(&line);
+        }
+    }
+    Ok(())
+}
+
+/// Files that are written beside what is printed.
+struct Artifacts<'a> {
+    args: &'a RunArgs,
+}
+
+impl<'a> Artifacts<'a> {
+    fn new(args: &'a RunArgs) -> Artifacts<'a> {
+        Artifacts { args }
+    }
+
+    fn take(&mut self, scenario: &Scenario, run: &RunOutput) -> Result<(), Failure> {
+        let _ = (self.args, scenario, run);
+        Ok(())
+    }
+
+    fn finish(self, reports: &[RunReport]) -> Result<(), Failure> {
+        let _ = reports;
+        Ok(())
+    }
+}

@@ -17,8 +17,8 @@ pub mod model;
 pub mod paper;
 pub mod probe;
 pub mod probes;
-pub mod schema;
 pub mod runner;
+pub mod schema;
 mod words;
 
 pub use diagnostic::{Diagnostic, Source};

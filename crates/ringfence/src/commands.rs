@@ -2,6 +2,7 @@
 
 mod can_reach;
 mod explain;
+mod format;
 mod probes;
 mod run;
 mod texts;
@@ -20,6 +21,8 @@ pub(crate) fn dispatch(command: Command, output: &Output) -> Result<Outcome, Fai
         Command::Explain(args) => explain::explain(&args, output),
         Command::CanReach(args) => can_reach::can_reach(&args, output),
         Command::Validate(args) => validate::validate(&args, output),
+        Command::Fmt(args) => format::fmt(&args, output),
+        Command::Schema => texts::schema(output),
         Command::ExplainCode(args) => texts::explain_code(&args, output),
         Command::Completions(args) => texts::completions(&args, Cli::command(), output),
         Command::Man => texts::man(Cli::command(), output),

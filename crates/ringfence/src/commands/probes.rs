@@ -2,7 +2,8 @@
 
 use ringfence_cloud::{Reach, World};
 use ringfence_frame::{Family, Protocol};
-use ringfence_scenario::probe::{Party, Probe, Resolved, parse_party, resolve};
+use ringfence_scenario::probe::{Party, Probe, ProbeError, Resolved, parse_parties, resolve};
+use ringfence_scenario::probes::protocol_named;
 
 use crate::cli::{CanReachArgs, FamilyArg, NetworkArg, PacketArgs};
 use crate::outcome::Failure;
@@ -51,13 +52,13 @@ fn concrete(
     kind: Kind,
     picks: Picks,
 ) -> Result<Resolved, Failure> {
-    let usage = |error: ringfence_scenario::probe::ProbeError| Failure::Usage(error.to_string());
+    let usage = |error: ProbeError| Failure::Usage(error.to_string());
     let Kind { protocol, target_port, icmp } = kind;
     if protocol.has_ports() && target_port.is_none() {
         return Err(Failure::Usage(format!("{protocol} needs a target port")));
     }
-    let (from, to) =
-        (parse_party(world, from).map_err(usage)?, parse_party(world, to).map_err(usage)?);
+    let (from, to) = parse_parties(world, from, to);
+    let (from, to) = (from.map_err(usage)?, to.map_err(usage)?);
     let implied = match protocol {
         Protocol::ICMPV6 => Family::Ipv6,
         _ => written_family(&from).or(written_family(&to)).unwrap_or(Family::Ipv4),
@@ -117,14 +118,7 @@ fn kind_in_words(words: &str) -> Result<Kind, Failure> {
         Some((name, port)) => (name, Some(port.parse::<u16>().map_err(|_| wrong())?)),
         None => (words, None),
     };
-    let protocol = match name.to_ascii_lowercase().as_str() {
-        "tcp" => Protocol::TCP,
-        "udp" => Protocol::UDP,
-        "icmp" => Protocol::ICMP,
-        "icmpv6" => Protocol::ICMPV6,
-        "gre" => Protocol::GRE,
-        number => Protocol(number.parse().map_err(|_| wrong())?),
-    };
+    let protocol = protocol_named(name).ok_or_else(wrong)?;
     match protocol.has_ports() == port.is_some() {
         true => Ok(Kind { protocol, target_port: port, icmp: icmp_of(protocol) }),
         false => Err(wrong()),

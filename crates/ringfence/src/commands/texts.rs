@@ -9,6 +9,14 @@ use crate::cli::{CompletionsArgs, ExplainCodeArgs};
 use crate::outcome::{Failure, Outcome};
 use crate::output::{Output, STRONG};
 
+/// `schema`: JSON whatever was asked for, unless that was YAML.
+pub(crate) fn schema(output: &Output) -> Result<Outcome, Failure> {
+    let mut out = output.out();
+    output.document(&mut out, &ringfence_scenario::schema::json_schema())?;
+    out.flush()?;
+    Ok(Outcome::Good)
+}
+
 /// `explain-code`
 pub(crate) fn explain_code(args: &ExplainCodeArgs, output: &Output) -> Result<Outcome, Failure> {
     let mut out = output.out();

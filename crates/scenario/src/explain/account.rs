@@ -242,12 +242,18 @@ impl Telling<'_> {
             }
             Miss::TargetPort => {
                 let ports = ports_words(self.policies(), &rule.ports);
-                format!("target port {target_port} is not in {ports}")
+                match protocol.has_ports() {
+                    true => format!("target port {target_port} is not in {ports}"),
+                    false => format!("it names target ports {ports}, the packet has none"),
+                }
             }
             Miss::SourcePort => {
                 let ranges: Vec<String> =
                     rule.source_ports.iter().map(|range| range_words(*range)).collect();
-                format!("source port {source_port} is not in {}", ranges.join(", "))
+                match protocol.has_ports() {
+                    true => format!("source port {source_port} is not in {}", ranges.join(", ")),
+                    false => "it names source ports, the packet has none".to_owned(),
+                }
             }
             Miss::Object => match rule.object {
                 Object::Group(_) => format!("{peer} is no internal address of {}", object()),

@@ -215,9 +215,10 @@ fn set_link(topology: &mut Topology, place: Place, file: &LinkFile, findings: &m
     if let Some(bandwidth) = bandwidth {
         link.bandwidth_bps = Some(bandwidth.value.0);
     }
-    if link != LinkConfig::default() {
-        topology.links.insert(place, link);
-    }
+    match link == LinkConfig::default() {
+        true => topology.links.remove(&place),
+        false => topology.links.insert(place, link),
+    };
     let Some(mtu) = mtu else {
         return;
     };

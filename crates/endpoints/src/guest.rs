@@ -143,7 +143,7 @@ impl Guest {
         let Ok(frame) = parse(bytes) else {
             return;
         };
-        if !self.wire.handle(&frame, now) {
+        if !self.wire.handle(&frame) {
             return;
         }
         let Body::Ip(ip) = frame.body else {

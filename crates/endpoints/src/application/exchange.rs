@@ -349,3 +349,118 @@ fn read_echo(input: &[u8]) -> Parsed<()> {
         false => Err(super::Wrong),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rand::{Rng, RngExt, SeedableRng};
+    use rand_pcg::Pcg32;
+
+    use super::*;
+
+    const TARGET: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(172, 16, 1, 10));
+
+    /// Both sides of an exchange, `chunk` bytes at a time; what the client ends with. FTP's data
+    /// connection is imagined.
+    fn talk(application: Application, chunk: usize) -> Option<String> {
+        let mut client = ClientExchange::new(application, TARGET, 9);
+        let mut server = ServerExchange::new(application, "web-1", 9);
+        let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+        let (mut client_input, mut server_input) = (Vec::new(), Vec::new());
+        client.open(&mut to_server);
+        server.open(&mut to_client);
+        for _ in 0..10_000 {
+            let len = chunk.min(to_server.len());
+            server_input.extend(to_server.drain(..len));
+            match server.handle(&mut server_input, &mut to_client) {
+                ServerStep::Wait => {}
+                ServerStep::Close => return None,
+                ServerStep::Listen { extended } => {
+                    assert!(extended);
+                    server.listening(extended, TARGET, 50_000, &mut to_client);
+                }
+                ServerStep::Retrieve => to_client.extend(b"150 Here.\r\n226 Done.\r\n"),
+            }
+            let len = chunk.min(to_client.len());
+            client_input.extend(to_client.drain(..len));
+            match client.handle(&mut client_input, &mut to_server) {
+                ClientStep::Wait if client.is_transferred() => return Some("file".to_owned()),
+                ClientStep::Wait => {}
+                ClientStep::Answered(detail) => return Some(detail),
+                ClientStep::OpenData(port) => {
+                    assert_eq!(port, 50_000);
+                    client.data_connected(&mut to_server);
+                }
+                ClientStep::Wrong => return None,
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn messages_may_come_in_any_pieces() {
+        for application in Application::ALL {
+            for chunk in [1, 2, 7, 10_000] {
+                let detail = talk(application, chunk);
+                assert!(detail.is_some(), "{application:?}, {chunk} bytes at a time");
+            }
+        }
+    }
+
+    #[test]
+    fn what_keeps_a_flow_busy_is_ignored_before_and_after() {
+        for application in Application::ALL {
+            if application == Application::Echo {
+                continue;
+            }
+            let mut server = ServerExchange::new(application, "web-1", 9);
+            let mut output = Vec::new();
+            server.open(&mut output);
+            output.clear();
+            let mut input = b"\n\n".to_vec();
+            assert_eq!(server.handle(&mut input, &mut output), ServerStep::Wait);
+            assert_eq!((input.as_slice(), output.as_slice()), (&[][..], &[][..]));
+            ClientExchange::new(application, TARGET, 9).open(&mut input);
+            assert_eq!(server.handle(&mut input, &mut output), ServerStep::Wait);
+            output.clear();
+            input.push(b'\n');
+            assert_eq!(server.handle(&mut input, &mut output), ServerStep::Wait);
+            assert!(output.is_empty(), "{application:?}");
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_either_side_panic() {
+        const SEED: u64 = 11;
+        println!("seed {SEED}");
+        let mut random = Pcg32::seed_from_u64(SEED);
+        for round in 0..60_000 {
+            let application = Application::ALL[round % 12];
+            let mut sound = Vec::new();
+            match round % 3 {
+                0 => ClientExchange::new(application, TARGET, 9).open(&mut sound),
+                1 => ServerExchange::new(application, "web-1", 9).open(&mut sound),
+                _ => {
+                    let mut server = ServerExchange::new(application, "web-1", 9);
+                    let mut request = Vec::new();
+                    ClientExchange::new(application, TARGET, 9).open(&mut request);
+                    server.handle(&mut request, &mut sound);
+                }
+            }
+            for _ in 0..random.random_range(0..4) {
+                let len = sound.len();
+                if len > 0 {
+                    sound[random.random_range(0..len)] = random.random();
+                }
+            }
+            let mut tail = vec![0; random.random_range(0..40)];
+            random.fill_bytes(&mut tail);
+            sound.extend(tail);
+            sound.truncate(random.random_range(0..=sound.len()));
+            let mut output = Vec::new();
+            let mut client = ClientExchange::new(application, TARGET, 9);
+            client.handle(&mut sound.clone(), &mut output);
+            ServerExchange::new(application, "web-1", 9).handle(&mut sound, &mut output);
+        }
+    }
+}

@@ -178,3 +178,48 @@ fn line(input: &[u8]) -> Parsed<String> {
     let text = std::str::from_utf8(&input[..end]).map_err(|_| Wrong)?;
     Ok(Some((text.trim_end().to_owned(), end + 1)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IPV4: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(172, 16, 1, 10));
+    const IPV6: IpAddr = IpAddr::V6(std::net::Ipv6Addr::LOCALHOST);
+
+    #[test]
+    fn replies_may_have_several_lines() {
+        let check = |input: &str, expected: Parsed<(u16, &str)>| {
+            let expected =
+                expected.map(|reply| reply.map(|((c, t), len)| ((c, t.to_owned()), len)));
+            assert_eq!(read_reply(input.as_bytes()), expected, "{input:?}");
+        };
+        check("", Ok(None));
+        check("22", Ok(None));
+        check("220 Hi.\r", Ok(None));
+        check("220 Hi.\r\nrest", Ok(Some(((220, "Hi."), 9))));
+        check("230-One\r\n two\r\n230 Three\r\n", Ok(Some(((230, "Three"), 26))));
+        check("230-One\r\n two\r\n", Ok(None));
+        check("SSH-2.0-x\r\n", Err(Wrong));
+        check(&"2".repeat(LINE_MAX), Err(Wrong));
+    }
+
+    #[test]
+    fn passive_falls_back_where_extended_is_unknown() {
+        let asked = Next::Send(b"PASV\r\n", Stage::Passive);
+        assert_eq!(next(Stage::ExtendedPassive, 502, "No.", IPV4), Ok(asked));
+        assert_eq!(next(Stage::ExtendedPassive, 502, "No.", IPV6), Err(Wrong));
+        let text = String::from_utf8_lossy(&passive_reply(50_000)).into_owned();
+        assert_eq!(next(Stage::Passive, 227, &text, IPV4), Ok(Next::Open(50_000)));
+        for text in ["", "(1,2,3,4,5)", "(1,2,3,4,5,256)", "(|||x|)", "(1,2,3,4,5,6,7)"] {
+            assert_eq!(next(Stage::Passive, 227, text, IPV4), Err(Wrong), "{text}");
+            assert_eq!(next(Stage::ExtendedPassive, 229, text, IPV4), Err(Wrong), "{text}");
+        }
+        assert_eq!(passive(IPV6, 50_000), b"522 Use EPSV.\r\n");
+    }
+
+    fn passive_reply(port: u16) -> Vec<u8> {
+        let reply = passive(IPV4, port);
+        assert_eq!(reply, b"227 Entering Passive Mode (172,16,1,10,195,80)\r\n");
+        reply
+    }
+}

@@ -17,6 +17,8 @@ const TCP_BUFFER_LEN: usize = 4_096;
 /// Bytes and datagrams that a UDP socket holds in each direction.
 const UDP_BUFFER_LEN: usize = 16_384;
 const UDP_DATAGRAMS_MAX: usize = 64;
+/// One tick: what is answered at once carries the acknowledgement, and nothing waits noticeably.
+const ACK_DELAY: smoltcp::time::Duration = smoltcp::time::Duration::from_micros(1);
 /// The smallest MTU that IPv4 allows; smoltcp computes segment sizes from it.
 const MTU_MIN: usize = 68;
 
@@ -144,8 +146,7 @@ impl Stack {
 fn tcp_socket() -> tcp::Socket<'static> {
     let buffer = || tcp::SocketBuffer::new(vec![0; TCP_BUFFER_LEN]);
     let mut socket = tcp::Socket::new(buffer(), buffer());
-    // round trips are measured by what comes back: an answer does not wait for more
-    socket.set_ack_delay(None);
+    socket.set_ack_delay(Some(ACK_DELAY));
     socket.set_nagle_enabled(false);
     socket
 }

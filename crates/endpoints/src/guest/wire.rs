@@ -125,18 +125,18 @@ impl Wire {
 
     /// Takes what the link layer itself needs from a frame that arrived; whether it carries an IP
     /// packet for this guest's stack.
-    pub(crate) fn handle(&mut self, frame: &Frame, now: Instant) -> bool {
+    pub(crate) fn handle(&mut self, frame: &Frame) -> bool {
         let for_us = frame.ethernet.target == self.mac;
         match frame.body {
             Body::Arp(arp) if for_us || frame.ethernet.target.is_multicast() => {
-                self.handle_arp(arp, now);
+                self.handle_arp(arp);
                 false
             }
             Body::Ip(ip) => {
                 if let Transport::Icmp(icmp) = ip.transport
                     && let IcmpKind::Neighbor(neighbor) = icmp.kind
                 {
-                    self.handle_neighbor(&ip, neighbor, frame.ethernet.source, now);
+                    self.handle_neighbor(&ip, neighbor, frame.ethernet.source);
                     return false;
                 }
                 if !for_us || !self.owns(ip.target) {
@@ -204,12 +204,12 @@ impl Wire {
         self.push(question);
     }
 
-    fn handle_arp(&mut self, arp: Arp, now: Instant) {
+    fn handle_arp(&mut self, arp: Arp) {
         if !self.owns(IpAddr::V4(arp.target_ip)) {
             return;
         }
         match arp.operation {
-            ArpOperation::Reply => self.learn(IpAddr::V4(arp.sender_ip), arp.sender_mac, now),
+            ArpOperation::Reply => self.learn(IpAddr::V4(arp.sender_ip), arp.sender_mac),
             ArpOperation::Request => {
                 let answer =
                     build::arp_reply(self.mac, arp.target_ip, arp.sender_mac, arp.sender_ip);
@@ -219,7 +219,7 @@ impl Wire {
         }
     }
 
-    fn handle_neighbor(&mut self, ip: &Ip, neighbor: Neighbor, from: MacAddr, now: Instant) {
+    fn handle_neighbor(&mut self, ip: &Ip, neighbor: Neighbor, from: MacAddr) {
         let (Some(target), IpAddr::V6(source)) = (neighbor.target, ip.source) else {
             return;
         };
@@ -229,7 +229,7 @@ impl Wire {
         }
         match neighbor.message {
             NeighborMessage::NeighborAdvertisement => {
-                self.learn(IpAddr::V6(target), neighbor.link_layer.unwrap_or(from), now);
+                self.learn(IpAddr::V6(target), neighbor.link_layer.unwrap_or(from));
             }
             NeighborMessage::NeighborSolicitation if self.owns(IpAddr::V6(target)) => {
                 let to_mac = neighbor.link_layer.unwrap_or(from);
@@ -241,7 +241,7 @@ impl Wire {
     }
 
     /// Notes an answer to a question, or news about a known neighbour; nothing unasked.
-    fn learn(&mut self, hop: IpAddr, mac: MacAddr, _now: Instant) {
+    fn learn(&mut self, hop: IpAddr, mac: MacAddr) {
         if mac.is_multicast() {
             return;
         }

@@ -13,7 +13,9 @@ use ringfence_frame::{Direction, Instant, MacAddr, Protocol, parse};
 use ringfence_runtime::LinkConfig;
 use ringfence_runtime::simulated::{CapturedFrame, Simulation};
 use ringfence_switch::{Change, OnRuleChange, SwitchOptions};
-use world::{APP, DB, SG_WEB, VISITOR, WEB, allow, allow_all, fabric, link_us, simulation};
+use world::{
+    APP, DB, SG_WEB, VISITOR, WEB, allow, allow_all, crowded, fabric, link_us, simulation,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const FABRIC: MacAddr = MacAddr([0xee, 0xff, 0xff, 0xff, 0xff, 0xff]);
@@ -352,6 +354,28 @@ fn endpoints_that_answer_each_other_for_ever_do_not_stop_time() {
     simulation.run_until(Instant::from_ms(5));
     assert_eq!(simulation.now(), Instant::from_ms(5));
     assert!(simulation.verdicts().len() > 1_000);
+}
+
+/// A thousand guests sleep, ten keep a flow each for 900 s: virtual time is what happens, not what
+/// passes.
+#[test]
+fn a_thousand_idle_guests_sleep() {
+    let fabric = crowded(allow_all(), SwitchOptions::default(), 1_000);
+    let mut simulation = simulation(fabric, LinkConfig::default(), 1);
+    let until = Instant::from_ms(900_500);
+    let talkers = (3..13).map(|index| Place::Interface(ringfence_cloud::InterfaceIndex(index)));
+    let talkers: Vec<Place> = talkers.collect();
+    for &talker in &talkers {
+        let task = kept_alive(10 * SECOND, until);
+        assert_eq!(simulation.guest_mut(talker).unwrap().start(task, Instant::START), 0);
+    }
+    simulation.run_until(Instant::from_ms(1_000_000));
+    for &talker in &talkers {
+        let progress = simulation.guest(talker).unwrap().progress(0);
+        assert_eq!((progress.seen, progress.rounds_answered), (Some(Seen::Replied), 90));
+    }
+    // ARP, handshake and first exchange; request, answer and acknowledgement 90 times; the end
+    assert_eq!(simulation.verdicts().len(), 10 * (1 + 3 + 3 + 90 * 3 + 4));
 }
 
 #[test]

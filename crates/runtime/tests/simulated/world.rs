@@ -55,6 +55,11 @@ pub fn allow_all() -> Vec<Rule> {
 }
 
 pub fn fabric(web_rules: Vec<Rule>, options: SwitchOptions) -> Fabric {
+    crowded(web_rules, options, 0)
+}
+
+/// The world with so many instances more, in the group of `app`.
+pub fn crowded(web_rules: Vec<Rule>, options: SwitchOptions, extra: u32) -> Fabric {
     let mut world = World::default();
     world.accounts = vec!["1600".to_owned()];
     let vpc = VpcIndex(0);
@@ -74,10 +79,15 @@ pub fn fabric(web_rules: Vec<Rule>, options: SwitchOptions) -> Fabric {
     world.vswitches = vec![
         vswitch("vsw-front", "172.16.1.0/24", Some("2001:db8:1:1::/64")),
         vswitch("vsw-back", "172.16.2.0/24", None),
+        vswitch("vsw-extra", "172.16.96.0/20", None),
     ];
     add(&mut world, "web", 0, "172.16.1.10", Some("2001:db8:1:1::10"), Some("47.96.10.1"));
     add(&mut world, "app", 0, "172.16.1.11", Some("2001:db8:1:1::11"), None);
     add(&mut world, "db", 1, "172.16.2.20", None, None);
+    for number in 0..extra {
+        let primary = format!("172.16.{}.{}", 100 + number / 200, 1 + number % 200);
+        add(&mut world, &format!("extra-{number}"), 2, &primary, None, None);
+    }
     world.outside = vec![OutsideHost {
         name: "visitor".to_owned(),
         edge: Edge::Internet,
@@ -123,7 +133,7 @@ fn add(
         instance: InstanceIndex(index),
         network: Network::Vpc(VpcIndex(0)),
         vswitch: Some(VSwitchIndex(vswitch)),
-        mac: MacAddr([0, 0x16, 0x3e, 0, 0, u8::try_from(index + 1).unwrap()]),
+        mac: mac(index),
         primary: primary.parse().unwrap(),
         secondary: Vec::new(),
         ipv6: ipv6.map(|address| address.parse().unwrap()).into_iter().collect(),
@@ -131,10 +141,15 @@ fn add(
         public_ip: public_ip.map(|address| address.parse().unwrap()),
         ipv6_internet: false,
         source_dest_check: true,
-        groups: vec![GroupIndex(index)],
+        groups: vec![GroupIndex(if index < 3 { index } else { 1 })],
         mtu: 1_500,
         origin: Origin::nowhere(),
     });
+}
+
+fn mac(index: u32) -> MacAddr {
+    let [_, _, high, low] = (index + 1).to_be_bytes();
+    MacAddr([0, 0x16, 0x3e, 0, high, low])
 }
 
 /// A guest everywhere; `web` and `db` serve everything.

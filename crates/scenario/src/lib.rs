@@ -5,13 +5,16 @@
 //! Takes a world from wherever it came; decides nothing about packets itself.
 
 pub mod answer;
+pub mod captures;
 pub mod changes;
 mod codes;
 pub mod diagnostic;
 pub mod explain;
 mod file;
+pub mod flow_log;
 pub mod format;
 mod frames;
+pub mod junit;
 pub mod load;
 pub mod model;
 pub mod paper;

@@ -1,5 +1,6 @@
 //! `run`: scenarios in the simulated world, every expectation checked.
 
+mod artifacts;
 mod table;
 
 use std::cell::Cell;
@@ -13,6 +14,7 @@ use ringfence_scenario::{Expectation, RunOptions, RunOutput, RunReport, Scenario
 use serde_json::{Value, json};
 
 use crate::cli::{Format, RunArgs};
+use crate::commands::run::artifacts::Artifacts;
 use crate::files;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{Out, Output};
@@ -33,8 +35,9 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Outcome, Failure> {
     let bar = progress_bar(scenarios.len());
     let mut out = output.out();
     let mut reports = Vec::new();
-    let mut artifacts = Artifacts::new(args);
-    for scenario in scenarios {
+    let mut artifacts = Artifacts::new(args, scenarios.len())?;
+    let mut left = scenarios.iter();
+    for scenario in left.by_ref() {
         let run = run_one(args, scenario, &stopped, &bar);
         bar.suspend(|| print_one(&mut out, output, &run.report))?;
         artifacts.take(scenario, &run)?;
@@ -46,12 +49,28 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Outcome, Failure> {
     }
     bar.finish_and_clear();
     artifacts.finish(&reports)?;
-    print_all(&mut out, output, &reports)?;
+    let selected = |scenario: &&Scenario| {
+        scenario.expectations.iter().filter(|it| selects(args, scenario, it)).count()
+    };
+    print_all(&mut out, output, &reports, left.map(selected).sum())?;
     out.flush()?;
-    match reports.iter().any(|report| report.failed > 0) {
-        true => Ok(Outcome::False),
-        false => Ok(Outcome::Good),
+    outcome(output, &reports, stopped.load(Ordering::Relaxed))
+}
+
+fn outcome(output: &Output, reports: &[RunReport], stopped: bool) -> Result<Outcome, Failure> {
+    let mut expectations = reports.iter().flat_map(|report| &report.expectations);
+    if expectations.any(|expectation| !expectation.agrees) {
+        output.error("frames and reference disagree, which is a bug of this program");
+        return Ok(Outcome::Failed);
     }
+    if reports.iter().any(|report| report.failed > 0) {
+        return Ok(Outcome::False);
+    }
+    if stopped {
+        output.error("stopped before the end");
+        return Ok(Outcome::Failed);
+    }
+    Ok(Outcome::Good)
 }
 
 fn load_all(args: &RunArgs, output: &Output) -> Result<Vec<Scenario>, Failure> {
@@ -148,11 +167,17 @@ fn print_one(out: &mut Out, output: &Output, report: &RunReport) -> Result<(), F
     Ok(())
 }
 
-/// The summary, and documents that hold all runs.
-fn print_all(out: &mut Out, output: &Output, reports: &[RunReport]) -> Result<(), Failure> {
+/// The summary, and documents that hold all runs. `not_begun` counts the expectations of scenarios
+/// that were not begun.
+fn print_all(
+    out: &mut Out,
+    output: &Output,
+    reports: &[RunReport],
+    not_begun: usize,
+) -> Result<(), Failure> {
     let sum = |count: fn(&RunReport) -> usize| reports.iter().map(count).sum::<usize>();
     let (passed, failed) = (sum(|report| report.passed), sum(|report| report.failed));
-    let skipped = sum(|report| report.skipped);
+    let skipped = sum(|report| report.skipped) + not_begun;
     let line = table::summary(passed, failed, skipped);
     match output.format {
         Format::Table | Format::Wide => writeln!(out, "{line}")?,
@@ -176,25 +201,4 @@ fn print_all(out: &mut Out, output: &Output, reports: &[RunReport]) -> Result<()
         }
     }
     Ok(())
-}
-
-/// Files that are written beside what is printed.
-struct Artifacts<'a> {
-    args: &'a RunArgs,
-}
-
-impl<'a> Artifacts<'a> {
-    fn new(args: &'a RunArgs) -> Artifacts<'a> {
-        Artifacts { args }
-    }
-
-    fn take(&mut self, scenario: &Scenario, run: &RunOutput) -> Result<(), Failure> {
-        let _ = (self.args, scenario, run);
-        Ok(())
-    }
-
-    fn finish(self, reports: &[RunReport]) -> Result<(), Failure> {
-        let _ = reports;
-        Ok(())
-    }
 }

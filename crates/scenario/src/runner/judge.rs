@@ -124,6 +124,7 @@ impl Judged<'_> {
     /// What is known before anything is sent.
     fn blank(&self, expectation: &Expectation) -> ExpectationReport {
         ExpectationReport {
+            agrees: true,
             at_ns: expectation.at.unwrap_or_default().as_ns(),
             expected: expected(expectation),
             failures: Vec::new(),
@@ -183,6 +184,7 @@ impl Judged<'_> {
         report.paper = Some(Answer::of(fabric, &paper));
         report.guest = progress.map(|progress| self.guest(expectation, flow, progress));
         if let Some(logged) = first {
+            report.agrees = same_verdict(&logged.verdict, &paper);
             report.frames = Some(Answer::of(fabric, &logged.verdict));
             report.reason = explain::reason(fabric, &logged.verdict);
             report.walk = walk(log, fabric, logged.frame);
@@ -191,7 +193,7 @@ impl Judged<'_> {
         report.session = expectation
             .session
             .map(|session| self.session(log, &session, flow, progress, first.is_some()));
-        report.failures = self.failures(expectation, &report, first, &paper);
+        report.failures = failures(expectation, &report);
         report.outcome = outcome(first, progress);
         report.status = match report.failures.is_empty() {
             true => Status::Passed,
@@ -293,44 +295,6 @@ impl Judged<'_> {
         (kept, u32::saturating_sub(passed, 1), last)
     }
 
-    /// What did not come true.
-    fn failures(
-        &self,
-        expectation: &Expectation,
-        report: &ExpectationReport,
-        first: Option<&LoggedVerdict>,
-        paper: &Verdict,
-    ) -> Vec<String> {
-        let mut failures = Vec::new();
-        let Some(first) = first else {
-            failures.push("no frame of it reached the switch".to_owned());
-            return failures;
-        };
-        if let (false, Some(frames), Some(told)) =
-            (same_verdict(&first.verdict, paper), &report.frames, &report.paper)
-        {
-            failures.push(format!(
-                "frames and paper disagree: the switch says {}, paper says {}",
-                brief(frames),
-                brief(told)
-            ));
-        }
-        if let Some(paper) = &report.paper {
-            failures.extend(verdict_failures(expectation, paper));
-        }
-        let seen = report.guest.as_ref().and_then(|guest| guest.seen);
-        if let Some(expected) = expectation.sees.map(seen_name)
-            && seen != Some(expected)
-        {
-            let seen = seen.unwrap_or("nothing yet");
-            failures.push(format!("the guest was to see `{expected}`, and saw `{seen}`"));
-        }
-        if let (Some(expected), Some(found)) = (expectation.session, &report.session) {
-            failures.extend(session_failures(expected.kept, found));
-        }
-        failures
-    }
-
     fn party_name(&self, party: &Party) -> String {
         let world = &self.scenario.fabric.world;
         match party {
@@ -427,6 +391,33 @@ fn expected(expectation: &Expectation) -> Expected {
         stage: expectation.stage.clone(),
         verdict: verdict_name(expectation.allowed),
     }
+}
+
+/// What did not come true.
+fn failures(expectation: &Expectation, report: &ExpectationReport) -> Vec<String> {
+    let (Some(frames), Some(paper)) = (&report.frames, &report.paper) else {
+        return vec!["no frame of it reached the switch".to_owned()];
+    };
+    let mut failures = Vec::new();
+    if !report.agrees {
+        failures.push(format!(
+            "frames and paper disagree: the switch says {}, paper says {}",
+            brief(frames),
+            brief(paper)
+        ));
+    }
+    failures.extend(verdict_failures(expectation, paper));
+    let seen = report.guest.as_ref().and_then(|guest| guest.seen);
+    if let Some(expected) = expectation.sees.map(seen_name)
+        && seen != Some(expected)
+    {
+        let seen = seen.unwrap_or("nothing yet");
+        failures.push(format!("the guest was to see `{expected}`, and saw `{seen}`"));
+    }
+    if let (Some(expected), Some(found)) = (expectation.session, &report.session) {
+        failures.extend(session_failures(expected.kept, found));
+    }
+    failures
 }
 
 /// What of the verdict is not as expected.

@@ -68,6 +68,8 @@ pub enum Status {
 /// One expectation: what was expected, what paper says, what frames did, what the guest saw.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct ExpectationReport {
+    /// Whether frames and paper say the same about it.
+    pub agrees: bool,
     /// When the first packet was due.
     pub at_ns: u64,
     /// What was expected.

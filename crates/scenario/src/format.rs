@@ -70,8 +70,8 @@ fn texts_over_lines(text: &str, node: &Node, kept: &mut Vec<(u32, u32)>) {
         Value::Scalar(_) => {
             let origin = &node.origin;
             let written = text.get(origin.start..origin.start + origin.len).unwrap_or_default();
-            let lines = written.matches('\n').count();
-            if lines > 0 {
+            let lines = written.trim_end_matches('\n').matches('\n').count();
+            if written.contains('\n') {
                 let lines = u32::try_from(lines).unwrap_or(u32::MAX);
                 kept.push((origin.line, origin.line.saturating_add(lines)));
             }

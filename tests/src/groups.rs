@@ -197,7 +197,8 @@ impl Writer<'_> {
         said.retain(|it| {
             let object = it.source.as_ref().or(it.destination.as_ref());
             let object = object.map_or("", |it| it.value.as_str());
-            !(object.contains("sg-") && self.own.advanced) && !object.ends_with(&itself)
+            let names_a_group = object.contains("sg-") && self.own.advanced;
+            !names_a_group && !object.ends_with(&itself)
         });
         for _ in 0..self.dice.between(0, 4) {
             if said.is_empty() {

@@ -8,6 +8,17 @@ pub mod algebra;
 pub mod dice;
 pub mod frames;
 pub mod groups;
+pub mod hostile;
 mod intervals;
 pub mod packets;
 pub mod world;
+
+/// A number that the caller of a test may set in the environment.
+///
+/// # Panics
+/// If what is set is no number.
+pub fn setting(name: &str, default: u64) -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "how long a test runs is its caller's to say")]
+    let text = std::env::var(name);
+    text.map_or(default, |it| it.parse().unwrap_or_else(|_| panic!("{name}={it} is no number")))
+}

@@ -13,7 +13,7 @@ use ringfence_switch::{Because, Delivery, Fabric, Side, Silent, Stage, Switch, V
 use ringfence_tests::algebra::Algebra;
 use ringfence_tests::dice::Dice;
 use ringfence_tests::packets::Aim;
-use ringfence_tests::{frames, world};
+use ringfence_tests::{frames, setting, world};
 
 const WORLDS: u64 = 10_000;
 const FIRST_SEED: u64 = 0x5ec0_0000;
@@ -89,12 +89,6 @@ const EVERYTHING_TO_MEET: [&str; 42] = [
     "tie between rules",
     "forbid over allow",
 ];
-
-fn setting(name: &str, default: u64) -> u64 {
-    #[expect(clippy::disallowed_methods, reason = "how long a test runs is its caller's to say")]
-    let text = std::env::var(name);
-    text.map_or(default, |it| it.parse().unwrap_or_else(|_| panic!("{name}={it} is no number")))
-}
 
 /// How often the worlds met what.
 #[derive(Default, Debug)]

@@ -8,7 +8,7 @@ use ringfence_cloud::Place;
 use ringfence_endpoints::{Progress, Seen};
 use ringfence_frame::{Instant, Protocol, Tuple};
 use ringfence_runtime::simulated::{LoggedVerdict, Simulation};
-use ringfence_switch::{Because, Event, FrameId, Stage, Verdict};
+use ringfence_switch::{Because, Event, FrameId, Stage};
 
 use super::history::History;
 use super::report::{

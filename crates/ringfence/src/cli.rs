@@ -112,13 +112,31 @@ pub(crate) struct ExplainArgs {
     /// The packet.
     #[command(flatten)]
     pub(crate) packet: PacketArgs,
-    /// Make it a check: exit 1 unless this is the verdict.
+    /// Make it a check: exit 1 unless this is the verdict (with --probes, every verdict).
     #[arg(long, value_enum, value_name = "VERDICT")]
     pub(crate) expect: Option<Expected>,
     /// Read one question a line (JSON) from this file, or from standard input (-).
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "expect"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = PACKET)]
     pub(crate) probes: Option<PathBuf>,
 }
+
+/// The options that say what a packet is.
+const PACKET: [&str; 14] = [
+    "from",
+    "to",
+    "tcp",
+    "udp",
+    "icmp",
+    "icmpv6",
+    "gre",
+    "protocol",
+    "source_port",
+    "target_port",
+    "icmp_type",
+    "icmp_code",
+    "network",
+    "family",
+];
 
 /// A verdict to expect.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

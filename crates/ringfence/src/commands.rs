@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod batch;
 mod can_reach;
 mod explain;
 mod format;

@@ -141,6 +141,7 @@ mod tests {
             include_str!("load/policy.rs"),
             include_str!("load/settings.rs"),
             include_str!("load/topology.rs"),
+            include_str!("probe.rs"),
         ];
         let mut used = std::collections::BTreeSet::new();
         for file in files {

@@ -5,6 +5,7 @@
 //! Takes a world from wherever it came; decides nothing about packets itself.
 
 pub mod answer;
+pub mod batch;
 pub mod captures;
 pub mod changes;
 mod codes;
@@ -20,10 +21,12 @@ pub mod model;
 pub mod paper;
 pub mod probe;
 pub mod probes;
+pub mod record;
 pub mod runner;
 pub mod schema;
 mod words;
 
+pub use batch::Batch;
 pub use diagnostic::{Diagnostic, Source};
 pub use explain::{Disagreement, Explainer, Explanation};
 pub use load::load;

@@ -93,9 +93,27 @@ pub enum ProbeError {
     /// TCP and UDP need a target port.
     #[error("a {0} probe needs a target port")]
     NoTargetPort(Protocol),
+    /// A line that is no probe, in words.
+    #[error("{0}")]
+    Unreadable(String),
     /// Anything else, in words.
     #[error("{0}")]
     Other(String),
+}
+
+impl ProbeError {
+    /// The code whose longer text `explain-code` prints.
+    pub fn code(&self) -> &'static str {
+        match self {
+            ProbeError::UnknownParty { .. } => "RF0301",
+            ProbeError::Ambiguous(_)
+            | ProbeError::NoAddress { .. }
+            | ProbeError::MixedFamilies(..)
+            | ProbeError::Other(_) => "RF0303",
+            ProbeError::NoTargetPort(_) => "RF0007",
+            ProbeError::Unreadable(_) => "RF0008",
+        }
+    }
 }
 
 /// Reads a party as scripts and scenario files write it: a port name, `ID/public`, `ID/private`,

@@ -92,7 +92,7 @@ pub fn protocol_named(word: &str) -> Option<Protocol> {
 /// Why it is no probe, or why it names nobody in this world.
 pub fn parse_probe_line(world: &World, line: &str) -> Result<Probe, ProbeError> {
     let line: ProbeLine<'_> =
-        serde_json::from_str(line).map_err(|error| ProbeError::Other(error.to_string()))?;
+        serde_json::from_str(line).map_err(|error| ProbeError::Unreadable(error.to_string()))?;
     let protocol = line.protocol.0;
     if protocol.has_ports() && line.target_port.is_none() {
         return Err(ProbeError::NoTargetPort(protocol));
@@ -126,5 +126,5 @@ pub fn parse_probe_line(world: &World, line: &str) -> Result<Probe, ProbeError> 
 }
 
 fn in_words((message, help): (String, String)) -> ProbeError {
-    ProbeError::Other(format!("{message}; {help}"))
+    ProbeError::Unreadable(format!("{message}; {help}"))
 }

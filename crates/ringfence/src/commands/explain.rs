@@ -5,7 +5,7 @@ use std::io::Write;
 use ringfence_scenario::Explainer;
 
 use crate::cli::{Expected, ExplainArgs};
-use crate::commands::probes;
+use crate::commands::{batch, probes};
 use crate::files;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{BAD, GOOD, Output, STRONG};
@@ -13,6 +13,9 @@ use crate::output::{BAD, GOOD, Output, STRONG};
 /// `explain`
 pub(crate) fn explain(args: &ExplainArgs, output: &Output) -> Result<Outcome, Failure> {
     let scenario = files::scenario(&args.scenario, output)?;
+    if let Some(questions) = &args.probes {
+        return batch::batch(args, questions, scenario, output);
+    }
     let packet = probes::from_packet(&scenario.fabric.world, &args.packet)?;
     let explanation = Explainer::new(scenario.fabric).explain(&packet)?;
     let mut out = output.out();

@@ -260,15 +260,15 @@ fn probe(
 }
 
 fn report(error: &ProbeError, origin: &Origin, findings: &mut Findings) {
-    let (code, help) = match error {
+    let help = match error {
         ProbeError::UnknownParty { .. } => {
-            ("RF0301", "a port is an instance, `INSTANCE/eth1`, or a host outside")
+            "a port is an instance, `INSTANCE/eth1`, or a host outside"
         }
-        ProbeError::Ambiguous(_) => ("RF0303", "write it as `VPC-ID:address`"),
-        ProbeError::NoAddress { .. } => ("RF0303", "give it one, or ask for another address"),
-        ProbeError::MixedFamilies(..) => ("RF0303", "take two addresses of one family"),
-        ProbeError::NoTargetPort(_) => ("RF0007", "add a target port"),
-        ProbeError::Other(_) => ("RF0303", ""),
+        ProbeError::Ambiguous(_) => "write it as `VPC-ID:address`",
+        ProbeError::NoAddress { .. } => "give it one, or ask for another address",
+        ProbeError::MixedFamilies(..) => "take two addresses of one family",
+        ProbeError::NoTargetPort(_) => "add a target port",
+        ProbeError::Unreadable(_) | ProbeError::Other(_) => "",
     };
     let mut message = error.to_string();
     let mut help = help.to_owned();
@@ -278,7 +278,7 @@ fn report(error: &ProbeError, origin: &Origin, findings: &mut Findings) {
         message.truncate(message.len() - suggestion.len());
         help = format!("{}?", suggestion.trim_start_matches("; "));
     }
-    findings.error(code, origin, message, help);
+    findings.error(error.code(), origin, message, help);
 }
 
 /// Frame lengths without FCS that Ethernet carries.

@@ -150,8 +150,8 @@ impl<T: Clone> Sessions<T> {
         &mut self.entry_mut(found).session.note
     }
 
-    /// Whether `interface` may open one more session for `ip` (and the fabric `reserved` more
-    /// besides, for the other half of the same flow).
+    /// Whether `interface` may open one more session for `ip` besides one for each of `others`: the
+    /// interfaces of the other halves of the same flow, which may be this one again.
     ///
     /// "At a limit the NEW flow is dropped; nothing live is evicted." Dead sessions do not count:
     /// at a limit they are removed until there is room. A closing one does count, even if this
@@ -163,11 +163,11 @@ impl<T: Clone> Sessions<T> {
         &mut self,
         interface: InterfaceId,
         ip: &Ip,
-        reserved: usize,
+        others: &[InterfaceId],
         now: Instant,
     ) -> Result<(), Limit> {
         loop {
-            match self.met_limit(interface, ip, reserved) {
+            match self.met_limit(interface, ip, others) {
                 None => return Ok(()),
                 Some(limit) => match self.look_at_first(now) {
                     Looked::AllLive => return Err(limit),
@@ -315,14 +315,15 @@ impl<T: Clone> Sessions<T> {
             .expect("a reference is used before the table changes")
     }
 
-    fn met_limit(&self, interface: InterfaceId, ip: &Ip, reserved: usize) -> Option<Limit> {
+    fn met_limit(&self, interface: InterfaceId, ip: &Ip, others: &[InterfaceId]) -> Option<Limit> {
         let usage = self.usage.get(interface as usize).copied().unwrap_or_default();
+        let own = others.iter().filter(|&&other| other == interface).count();
         let is_tcp = ip.protocol == Protocol::TCP;
-        if self.len().saturating_add(reserved) >= self.limits.sessions_max
-            || usage.sessions >= self.limits.sessions_per_interface_max
+        if self.len() + others.len() >= self.limits.sessions_max
+            || usage.sessions + own >= self.limits.sessions_per_interface_max
         {
             Some(Limit::Sessions)
-        } else if is_tcp && usage.half_open >= self.limits.half_open_per_interface_max {
+        } else if is_tcp && usage.half_open + own >= self.limits.half_open_per_interface_max {
             Some(Limit::HalfOpen)
         } else {
             None

@@ -129,27 +129,30 @@ fn a_closing_session_counts() {
 
 /// The other half of a flow takes a place in the fabric, and none at this interface.
 #[test]
-fn the_other_half_is_reserved_in_the_fabric() {
+fn room_is_kept_for_the_other_half() {
     let mut walk = Walk::limited(limits(3, 2, 1));
     let udp = Line::read("0 out udp local=9").ip;
     let syn = Line::read("0 out S local=9").ip;
     let now = Instant::START;
     walk.check("0 out S -> opens 1 opening until 20000");
-    for (nic, ip, reserved, expected) in [
-        (1, udp, 0, Ok(())),
-        (1, udp, 1, Ok(())),
-        (1, udp, 2, Err(Limit::Sessions)),
-        (1, udp, usize::MAX, Err(Limit::Sessions)),
-        (2, syn, 1, Ok(())),
-        (1, syn, 0, Err(Limit::HalfOpen)),
-        (1, syn, 2, Err(Limit::Sessions)),
-    ] {
-        assert_eq!(walk.sessions.check_room(nic, &ip, reserved, now), expected);
+    let rows: [(_, _, &[u32], _); 9] = [
+        (1, udp, &[], Ok(())),
+        (1, udp, &[2], Ok(())),
+        (1, udp, &[1], Err(Limit::Sessions)),
+        (1, udp, &[2, 2], Err(Limit::Sessions)),
+        (2, syn, &[1], Ok(())),
+        (2, udp, &[2], Ok(())),
+        (2, syn, &[2], Err(Limit::HalfOpen)),
+        (1, syn, &[], Err(Limit::HalfOpen)),
+        (1, syn, &[2, 2], Err(Limit::Sessions)),
+    ];
+    for (nic, ip, others, expected) in rows {
+        assert_eq!(walk.sessions.check_room(nic, &ip, others, now), expected);
     }
     walk.check("1 out udp -> opens 2 until 30001");
-    assert_eq!(walk.sessions.check_room(2, &udp, 0, now), Ok(()));
-    assert_eq!(walk.sessions.check_room(2, &udp, 1, now), Err(Limit::Sessions));
-    assert_eq!(walk.sessions.check_room(1, &udp, 0, now), Err(Limit::Sessions));
+    assert_eq!(walk.sessions.check_room(2, &udp, &[], now), Ok(()));
+    assert_eq!(walk.sessions.check_room(2, &udp, &[1], now), Err(Limit::Sessions));
+    assert_eq!(walk.sessions.check_room(1, &udp, &[], now), Err(Limit::Sessions));
 }
 
 /// Places are given back however a session ends.

@@ -397,9 +397,9 @@ impl Drive {
             FirstPacket::PassesUnremembered => return seen.unremembered += 1,
             FirstPacket::Midstream => return seen.midstream += 1,
         }
-        let reserved = self.chance.below(2) as usize;
-        let room = self.table.check_room(nic, ip, reserved, self.now);
-        assert_eq!(room, self.room(nic, ip, reserved), "seed {}", self.seed);
+        let others: &[InterfaceId] = self.chance.pick(&[&[], &[1], &[2]]);
+        let room = self.table.check_room(nic, ip, others, self.now);
+        assert_eq!(room, self.room(nic, ip, others), "seed {}", self.seed);
         match room {
             Ok(()) => {}
             Err(Limit::Sessions) => return seen.session_limit += 1,
@@ -435,16 +435,17 @@ impl Drive {
         assert_eq!(id.0, self.opened, "seed {}", self.seed);
     }
 
-    fn room(&self, nic: InterfaceId, ip: &Ip, reserved: usize) -> Result<(), Limit> {
+    fn room(&self, nic: InterfaceId, ip: &Ip, others: &[InterfaceId]) -> Result<(), Limit> {
         let own = self.known.iter().filter(|known| known.nic == nic);
         let half_open = own.clone().filter(|known| known.phase == Some(TcpPhase::Opening)).count();
-        if self.known.len() + reserved + 1 > self.limits.sessions_max
-            || own.count() + 1 > self.limits.sessions_per_interface_max
+        let another = usize::from(others.contains(&nic));
+        if self.known.len() + others.len() + 1 > self.limits.sessions_max
+            || own.count() + another + 1 > self.limits.sessions_per_interface_max
         {
             return Err(Limit::Sessions);
         }
         let opening = usize::from(matches!(ip.transport, Transport::Tcp(_)));
-        if opening == 1 && half_open + 1 > self.limits.half_open_per_interface_max {
+        if opening == 1 && half_open + another + 1 > self.limits.half_open_per_interface_max {
             return Err(Limit::HalfOpen);
         }
         Ok(())

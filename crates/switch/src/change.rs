@@ -70,7 +70,8 @@ impl Switch {
 }
 
 impl Fabric {
-    /// The interfaces that a change changes, asked before it is made.
+    /// The interfaces that a change changes, asked before it is made. Groups and entries that are
+    /// there already change none; rules count as changed whenever they are replaced.
     pub fn touched_by(&self, change: &Change) -> Vec<InterfaceIndex> {
         match change {
             Change::Rules(group, _) => self.interfaces(|_, groups| groups.contains(group)),
@@ -83,16 +84,20 @@ impl Fabric {
                     .copied()
                     .collect();
                 self.interfaces(|index, groups| {
-                    index == *changed
+                    (index == *changed && !moved.is_empty())
                         || moved.iter().any(|&group| self.goes_by_members_of(index, groups, group))
                 })
             }
-            Change::PrefixList(list, _) => self.interfaces(|index, groups| {
-                self.any_rule(index, groups, |rule| rule.object == Object::PrefixList(*list))
-            }),
-            Change::PortList(list, _) => self.interfaces(|index, groups| {
-                self.any_rule(index, groups, |rule| rule.ports == Ports::List(*list))
-            }),
+            Change::PrefixList(list, entries) => {
+                let is_new = self.policies.prefix_list(*list).entries != *entries;
+                let names = |rule: &Rule| rule.object == Object::PrefixList(*list);
+                self.interfaces(|index, groups| is_new && self.any_rule(index, groups, names))
+            }
+            Change::PortList(list, entries) => {
+                let is_new = self.policies.port_list(*list).entries != *entries;
+                let names = |rule: &Rule| rule.ports == Ports::List(*list);
+                self.interfaces(|index, groups| is_new && self.any_rule(index, groups, names))
+            }
             Change::Timeouts(..) => Vec::new(),
         }
     }

@@ -160,9 +160,10 @@ impl Switch {
         walk: &mut Walk<'_, O>,
     ) -> Result<(), Stop> {
         let opening = [outbound, inbound].into_iter().flatten().filter(|half| half.opens());
-        for (reserved, pending) in opening.enumerate() {
+        let mut others = Vec::new();
+        for pending in opening {
             let Question { interface, direction, .. } = pending.question;
-            let room = self.sessions.check_room(interface.0, &pending.packet, reserved, walk.now);
+            let room = self.sessions.check_room(interface.0, &pending.packet, &others, walk.now);
             room.map_err(|limit| {
                 let because = match limit {
                     Limit::Sessions => Because::SessionLimit,
@@ -171,6 +172,7 @@ impl Switch {
                 walk.limited(direction, because);
                 Stop::Denied(stage(direction), because)
             })?;
+            others.push(interface.0);
         }
         Ok(())
     }

@@ -94,7 +94,7 @@ impl Walk {
             FirstPacket::PassesUnremembered => return "passes".into(),
             FirstPacket::Opens => {}
         }
-        match self.sessions.check_room(nic, &ip, 0, now) {
+        match self.sessions.check_room(nic, &ip, &[], now) {
             Err(Limit::Sessions) => return "session-limit".into(),
             Err(Limit::HalfOpen) => return "half-open-limit".into(),
             Ok(()) => {}

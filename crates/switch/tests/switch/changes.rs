@@ -196,6 +196,7 @@ fn a_changed_interface() {
     check(&[open], &|lab| lab.set_members("app", &["sg-app", "sg-peers"]), "[1, 2]");
     check(&[open], &|lab| lab.set_members("db", &["sg-peers"]), "[2]");
     check(&[open], &|lab| lab.set_members("db", &["sg-app"]), "[]");
+    check(&[open], &|lab| lab.set_members("web", &["sg-peers", "sg-web"]), "[]");
     // group objects
     let by_group = [open, "sg-app in allow 1 tcp 1/1 sg-db"];
     check(&by_group, &|lab| lab.set_members("pc", &["sg-db"]), "[1]");
@@ -207,6 +208,14 @@ fn a_changed_interface() {
     check(&[open, "sg-web in allow 1 udp -1/-1 pl"], &set_list, "[2]");
     check(&[open, "sg-app out allow 1 udp prl 0.0.0.0/0"], &set_ports, "[1]");
     check(&[open, "sg-web in allow 1 udp -1/-1 pl"], &set_ports, "[]");
+    let set_both_as_they_are = |lab: &mut Lab| {
+        let entries = vec!["203.0.113.0/24".parse().unwrap()];
+        lab.switch.apply(Change::PrefixList(PrefixListIndex(0), entries), lab.now);
+        let entries = vec![PortRange::new(80, 80).unwrap()];
+        lab.switch.apply(Change::PortList(PortListIndex(0), entries), lab.now);
+    };
+    check(&["sg-web in allow 1 udp prl 0.0.0.0/0", open], &set_both_as_they_are, "[]");
+    check(&["sg-web in allow 1 udp -1/-1 pl", open], &set_both_as_they_are, "[]");
     let set_timeouts = |lab: &mut Lab| {
         let web = lab.interface("web");
         lab.switch.apply(Change::Timeouts(web, Timeouts::default()), lab.now);

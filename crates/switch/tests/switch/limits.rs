@@ -80,3 +80,13 @@ fn of_half_open_ones() {
         [("half-open-limit", 1)].into()
     );
 }
+
+/// Both halves are the same interface's.
+#[test]
+fn of_an_interface_that_talks_to_itself() {
+    let mut lab = lab(Limits { sessions_per_interface_max: 1, ..Limits::default() });
+    let query = lab.udp("web", "172.16.1.10", (5_000, 53), b"");
+    let limited = "deny inbound session-limit, out allow default, in deny session-limit";
+    lab.check("web", &query, limited);
+    assert_eq!(lab.switch.session_count(), 0);
+}

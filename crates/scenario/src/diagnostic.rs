@@ -225,19 +225,6 @@ impl Diagnostic {
     }
 }
 
-/// All findings of a file, in the shape of `terraform validate -json`.
-pub fn report(source: &Source, diagnostics: &[Diagnostic]) -> serde_json::Value {
-    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
-    let shown: Vec<_> = diagnostics.iter().map(|diagnostic| diagnostic.to_json(source)).collect();
-    serde_json::json!({
-        "format_version": "1.0",
-        "valid": errors == 0,
-        "error_count": errors,
-        "warning_count": diagnostics.len() - errors,
-        "diagnostics": shown,
-    })
-}
-
 /// The bytes of a place, on character boundaries of the text.
 fn span(source: &Source, origin: &Origin) -> std::ops::Range<usize> {
     let start = floor_char(&source.text, origin.start);

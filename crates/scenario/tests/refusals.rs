@@ -1,6 +1,7 @@
 //! What is said of files that are wrong: each class once, as a person reads it.
 
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods)] // tests that bound the time ask a clock
 
 use ringfence_scenario::{Diagnostic, Source, load};
 
@@ -344,6 +345,28 @@ fn dangling_references_are_said_at_once() {
 fn as_programs_read_it() {
     let source = Source::new("shop.yaml", &SAMPLE.replace("public_ip: ", "pubic_ip: "));
     let findings = load(source.clone()).unwrap_err();
-    let report = ringfence_scenario::diagnostic::report(&source, &findings);
+    let report: Vec<_> = findings.iter().map(|finding| finding.to_json(&source)).collect();
     insta::assert_snapshot!(serde_json::to_string_pretty(&report).unwrap());
+}
+
+#[test]
+fn a_value_that_needs_quotes() {
+    insta::assert_snapshot!(changed("port_range: 443/443", "port_range: Destination: 443/443"));
+}
+
+#[test]
+fn an_interface_of_another_vpc() {
+    let vpcs = "  - { id: vpc-lab, cidr: 10.0.0.0/16, vswitches: [ { id: vsw-lab, cidr: 10.0.1.0/24 } ] }\n\
+                security_groups:\n  - { id: sg-lab, vpc: vpc-lab }\n";
+    let interfaces = "serves: [http, https], interfaces: [ { id: eth1, vswitch: vsw-lab, ip: \
+                      10.0.1.10, security_groups: [sg-lab] } ]";
+    let text =
+        SAMPLE.replacen("security_groups:\n", vpcs, 1).replace("serves: [http, https]", interfaces);
+    insta::assert_snapshot!(refused(&text));
+}
+
+#[test]
+fn two_timeouts_for_udp() {
+    let timeouts = "serves: [http, https], timeouts: { udp_stream: 60s }";
+    insta::assert_snapshot!(changed("serves: [http, https]", timeouts));
 }

@@ -106,7 +106,7 @@ fn timeouts_are_the_options_then_the_interfaces_own() {
         tcp_established: secs(300),
         tcp_closed_and_time_wait: secs(5),
         udp: secs(20),
-        udp_stream: secs(40),
+        udp_stream: secs(20),
         icmp: secs(1),
         other: secs(2),
     };

@@ -41,7 +41,7 @@ fn scalar<'a>(node: &'a Node, wanted: &str, findings: &mut Findings) -> Option<&
 /// Whether digits or letters of an address, account or id were replaced by stars or X.
 pub(crate) fn is_masked(text: &str) -> bool {
     let masked_octet = |part: &str| part.len() > 1 && part.bytes().all(|byte| byte == b'X');
-    text.contains("**") || text.split(['.', ':', '/', '-']).any(masked_octet)
+    text.contains("**") || text.split(['.', ':', '/']).any(masked_octet)
 }
 
 /// Reports a masked value; whether it was one.

@@ -22,7 +22,7 @@ pub(crate) const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
 const DEPTH_MAX: usize = 40;
 
 /// Nodes, those that aliases repeat included.
-const NODES_MAX: usize = 3_000_000;
+const NODES_MAX: usize = 1_000_000;
 
 /// Nodes that aliases repeat.
 const REPEATED_MAX: usize = 200_000;
@@ -243,6 +243,17 @@ fn as_u32(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
+/// What is mostly meant where YAML gives up: the tables of the document have `Source: 0.0.0.0/0`.
+fn syntax_help(message: &str) -> &'static str {
+    if message.contains("mapping values are not allowed") {
+        "a value that holds `: ` needs quotes, as in \"Destination: 80/80\""
+    } else if message.contains("did not find expected ','") {
+        "is a comma missing, or quotes around a value that holds `: `, as in \"Destination: 80/80\"?"
+    } else {
+        ""
+    }
+}
+
 fn refusal(source: &Source, error: &serde_saphyr::Error) -> Diagnostic {
     use serde_saphyr::Error;
     let origin = match error.location() {
@@ -271,7 +282,7 @@ fn refusal(source: &Source, error: &serde_saphyr::Error) -> Diagnostic {
             "a second YAML document starts here".to_owned(),
             "one file holds one scenario: make two files of it".to_owned(),
         ),
-        _ => ("RF0002", format!("this is not YAML: {message}"), String::new()),
+        _ => ("RF0002", format!("this is not YAML: {message}"), syntax_help(&message).to_owned()),
     };
     Diagnostic::error(code, message, help, origin)
 }

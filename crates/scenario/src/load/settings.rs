@@ -117,6 +117,10 @@ pub(crate) fn check_timeouts(
     if profile != Profile::Alibaba {
         return;
     }
+    if let Some(stream) = file.udp_stream.as_ref().filter(|_| timeouts.udp != timeouts.udp_stream) {
+        let message = "the platform has one timeout for UDP";
+        findings.error("RF0310", &stream.origin, message, "leave `udp_stream` out, or take `aws`");
+    }
     let Err(error) = timeouts.check_platform() else {
         return;
     };
@@ -186,8 +190,9 @@ pub(super) fn links(file: &ScenarioFile, topology: &mut Topology, findings: &mut
             set_link(topology, place, link, findings);
         }
     }
+    let named = topology.places_by_name();
     for (name, link) in own {
-        let places = topology.places_named(&name.value);
+        let places = named.get(&name.value).map_or(&[][..], Vec::as_slice);
         if places.is_empty() {
             let message = format!("there is no port `{}`", name.value);
             let help = match suggestion(&name.value, topology.port_names()) {
@@ -196,7 +201,7 @@ pub(super) fn links(file: &ScenarioFile, topology: &mut Topology, findings: &mut
             };
             findings.error("RF0100", &name.origin, message, help);
         }
-        for place in places {
+        for &place in places {
             set_link(topology, place, link, findings);
         }
     }

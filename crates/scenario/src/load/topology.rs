@@ -148,14 +148,16 @@ impl Topology {
         interfaces.chain(self.world.outside.iter().map(|it| it.name.as_str()))
     }
 
-    /// The ports called so; a cloud service is one in each network.
-    pub(super) fn places_named(&self, name: &str) -> Vec<Place> {
-        let names = self.port_names().collect::<Vec<_>>();
-        let named = |port: &str| {
-            port == name || port.split_once('@').is_some_and(|(service, _)| service == name)
-        };
-        let places = self.places().into_iter().zip(names);
-        places.filter(|(_, port)| named(port)).map(|(place, _)| place).collect()
+    /// The ports called so; the name of a cloud service is that of its port in every network.
+    pub(super) fn places_by_name(&self) -> HashMap<String, Vec<Place>> {
+        let mut named: HashMap<String, Vec<Place>> = HashMap::new();
+        for (place, name) in self.places().into_iter().zip(self.port_names()) {
+            named.entry(name.to_owned()).or_default().push(place);
+            if let Some((service, _)) = name.split_once('@') {
+                named.entry(service.to_owned()).or_default().push(place);
+            }
+        }
+        named
     }
 
     /// Where the address that a problem speaks of stands, or where its owner does.
@@ -320,7 +322,7 @@ fn add_instance(
             findings.error("RF0019", &secondary.origin, message, "leave `interfaces` out");
             continue;
         }
-        add_secondary(file, secondary, index, vswitch, &served, names, topology, findings);
+        add_secondary(file, secondary, index, network, vswitch, &served, names, topology, findings);
     }
     let interfaces = (first..count(&topology.world.interfaces)).map(InterfaceIndex).collect();
     let Text { value: id, origin } = file.id.0.clone();
@@ -429,6 +431,7 @@ fn add_secondary(
     instance: &InstanceFile,
     file: &InterfaceFile,
     index: InstanceIndex,
+    network: Network,
     vswitch: Option<VSwitchIndex>,
     served_by_instance: &[(u16, Application)],
     names: &Names,
@@ -448,6 +451,12 @@ fn add_secondary(
     let Some(vswitch) = vswitch else {
         return;
     };
+    let vpc = topology.world.vswitches[vswitch.as_usize()].vpc;
+    if network != Network::Vpc(vpc) {
+        let message = format!("`{id}` is in another VPC than its instance");
+        let help = "all interfaces of an instance are in one VPC: take a vSwitch of that";
+        findings.error("RF0205", origin, message, help);
+    }
     let addresses = [&file.ip].into_iter().chain(&file.public_ip).chain(&file.secondary_ips.0);
     addresses.for_each(|ip| topology.note(origin, ip));
     file.ipv6.0.iter().for_each(|ip| topology.note(origin, ip));
@@ -460,7 +469,7 @@ fn add_secondary(
     let interface = Interface {
         name: format!("{}/{id}", instance.id.0.value),
         instance: index,
-        network: Network::Vpc(topology.world.vswitches[vswitch.as_usize()].vpc),
+        network: Network::Vpc(vpc),
         vswitch: Some(vswitch),
         mac: file.mac.as_ref().map_or_else(|| default_mac(file.ip.value), |mac| mac.value),
         primary: file.ip.value,

@@ -30,9 +30,9 @@ pub struct Disagreement {
     /// The packet's key.
     pub packet: String,
     /// What the switch said.
-    pub frames: Answer,
+    pub frames: Box<Answer>,
     /// What the reference said.
-    pub paper: Answer,
+    pub paper: Box<Answer>,
 }
 
 fn brief(answer: &Answer) -> String {
@@ -162,11 +162,11 @@ impl Explainer {
             Some(verdict) if same_verdict(&verdict, &paper) => Ok(verdict),
             other => Err(Disagreement {
                 packet: packet.tuple.to_string(),
-                frames: other.map_or_else(
+                frames: Box::new(other.map_or_else(
                     || Answer { because: "no verdict", ..Answer::of(fabric, &paper) },
                     |verdict| Answer::of(fabric, &verdict),
-                ),
-                paper: Answer::of(fabric, &paper),
+                )),
+                paper: Box::new(Answer::of(fabric, &paper)),
             }),
         }
     }

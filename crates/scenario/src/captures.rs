@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use ringfence_cloud::Place;
 use ringfence_frame::capture::Writer;
 use ringfence_runtime::simulated::{CapturedFrame, LoggedVerdict};
-use ringfence_switch::{Because, FrameId, Stage};
+use ringfence_switch::{Because, Fabric, FrameId, Stage, Verdict};
 
 use crate::answer::{Answer, verdict_name};
 use crate::runner::RunOutput;
@@ -38,8 +38,8 @@ pub fn write<W: Write>(
         for frame in frames {
             let logged = frame.frame.and_then(|id| verdicts.get(&id));
             let comment = match logged {
-                Some(logged) => comment(output, logged),
-                None => "the fabric's own".to_owned(),
+                Some(logged) => comment(output.fabric_of(&logged.verdict), &logged.verdict),
+                None => FABRICS_OWN.to_owned(),
             };
             writer.write(frame.at, frame.direction, &frame.bytes, &comment)?;
         }
@@ -48,14 +48,16 @@ pub fn write<W: Write>(
     Ok(())
 }
 
-/// `allow: rule sg-web/1 (inbound)`
-fn comment(output: &RunOutput, logged: &LoggedVerdict) -> String {
-    let verdict = &logged.verdict;
+/// What is said of a frame that nobody sent.
+pub(crate) const FABRICS_OWN: &str = "the fabric's own";
+
+/// `allow: rule sg-web/1 (inbound)`, under the rules that gave the verdict.
+pub(crate) fn comment(fabric: &Fabric, verdict: &Verdict) -> String {
     if verdict.stage == Stage::Admit && verdict.allowed {
         return "answered by the fabric".to_owned();
     }
     let word = verdict_name(verdict.allowed);
-    let answer = Answer::of(output.fabric_at(logged.at), verdict);
+    let answer = Answer::of(fabric, verdict);
     let by = match (verdict.because, &answer.rule, &answer.group) {
         (Because::Rule(_), Some(rule), _) => format!("rule {}", rule.id),
         (Because::SameGroup(_), _, Some(group)) => format!("same-group {group}"),

@@ -35,6 +35,7 @@ pub fn verdict(fabric: &Fabric, packet: &Resolved) -> Verdict {
         outbound: None,
         inbound: None,
         sessions_cut: Vec::new(),
+        epoch: 0,
     };
     if let Some((stage, because)) = stopped_at_the_port(world, packet) {
         // a frame that cannot be read has no key either

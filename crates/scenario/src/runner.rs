@@ -64,6 +64,11 @@ pub struct RunOutput {
 }
 
 impl RunOutput {
+    /// The world under the rules that gave a verdict.
+    pub fn fabric_of(&self, verdict: &ringfence_switch::Verdict) -> &ringfence_switch::Fabric {
+        self.history.after(verdict.epoch)
+    }
+
     /// The world under the rules of a moment.
     pub fn fabric_at(&self, moment: Instant) -> &ringfence_switch::Fabric {
         self.history.at(moment)

@@ -64,6 +64,8 @@ pub struct Switch {
     pub(crate) sessions: Sessions<Note>,
     /// How often each interface's policy has changed.
     pub(crate) generations: Vec<u64>,
+    /// How many changes it has taken.
+    pub(crate) epoch: u64,
     pub(crate) fragments: Fragments,
     pub(crate) outputs: Outputs,
     pub(crate) counters: Counters,
@@ -80,6 +82,7 @@ impl Switch {
         Switch {
             sessions: Sessions::new(fabric.options.limits),
             generations: vec![0; interfaces],
+            epoch: 0,
             fragments: Fragments::default(),
             outputs: Outputs::new(fabric.options.output_queue_max),
             counters: Counters::default(),
@@ -117,7 +120,7 @@ impl Switch {
         counters.frames_in += 1;
         counters.bytes_in += bytes.len() as u64;
         let arrival = Arrival { port, id, bytes, now };
-        let mut walk = Walk::new(id, now, observer);
+        let mut walk = Walk::new(id, now, self.epoch, observer);
         let result = self.journey(&arrival, &mut walk);
         if let Some(verdict) = self.finish(port, &mut walk, result) {
             if let Some(key) = walk.first_of {
@@ -163,6 +166,7 @@ impl Switch {
     /// Changes rules, memberships, lists or timeouts while frames flow. The change has been
     /// validated. Sessions that it condemns end when their next packets come, whenever that is.
     pub fn apply(&mut self, change: Change, _now: Instant) {
+        self.epoch += 1;
         self.change(change);
     }
 
@@ -205,7 +209,7 @@ impl Switch {
         while let Some((held, fate)) = self.fragments.pop_released() {
             let Held { port, id, frame, packet, bytes } = held;
             let arrival = Arrival { port, id, bytes: &bytes, now };
-            let mut walk = Walk::new(id, now, observer);
+            let mut walk = Walk::new(id, now, self.epoch, observer);
             walk.tuple = Some(packet.tuple());
             let result = match fate {
                 Fate::Shares(known) => self.follow(&arrival, &frame, &packet, &known, &mut walk),

@@ -126,8 +126,9 @@ impl Switch {
         known: &Known,
         walk: &mut Walk<'_, O>,
     ) -> Result<(), Stop> {
-        let Verdict { because, stage, to, outbound, inbound, .. } = known.verdict;
+        let Verdict { because, stage, to, outbound, inbound, epoch, .. } = known.verdict;
         (walk.to, walk.outbound, walk.inbound) = (to, outbound, inbound);
+        walk.epoch = epoch;
         let Some(route) = &known.route else { return Err(Stop::Denied(stage, because)) };
         let exit = Exit::of(&self.fabric.world, route.to);
         self.check_fit(arrival, packet, route, &exit, walk)?;
@@ -234,6 +235,7 @@ pub(crate) struct Walk<'a, O> {
     outbound: Option<Side>,
     inbound: Option<Side>,
     cut: Vec<SessionId>,
+    epoch: u64,
     /// The way that it went, once it is delivered.
     pub(crate) route: Option<Route>,
     /// The packet whose first fragment it is.
@@ -241,7 +243,13 @@ pub(crate) struct Walk<'a, O> {
 }
 
 impl<'a, O: Observer> Walk<'a, O> {
-    pub(crate) fn new(frame: FrameId, now: Instant, observer: &'a mut O) -> Walk<'a, O> {
+    /// `epoch` is how many changes the switch has taken.
+    pub(crate) fn new(
+        frame: FrameId,
+        now: Instant,
+        epoch: u64,
+        observer: &'a mut O,
+    ) -> Walk<'a, O> {
         Walk {
             frame,
             now,
@@ -251,6 +259,7 @@ impl<'a, O: Observer> Walk<'a, O> {
             outbound: None,
             inbound: None,
             cut: Vec::new(),
+            epoch,
             route: None,
             first_of: None,
         }
@@ -335,6 +344,7 @@ impl<'a, O: Observer> Walk<'a, O> {
             outbound: self.outbound,
             inbound: self.inbound,
             sessions_cut: std::mem::take(&mut self.cut),
+            epoch: self.epoch,
         })
     }
 

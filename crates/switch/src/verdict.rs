@@ -102,6 +102,9 @@ pub struct Verdict {
     pub inbound: Option<Side>,
     /// Sessions that this frame found condemned by a rule change, and ended.
     pub sessions_cut: Vec<SessionId>,
+    /// How many changes the switch had taken when it was decided: under which rules a [`RuleRef`]
+    /// in it is to be read. That of a later fragment was decided with the first one.
+    pub epoch: u64,
 }
 
 impl Stage {

@@ -57,6 +57,13 @@ impl History {
         between.into_iter().any(|epoch| epoch.touched.contains(&interface))
     }
 
+    /// The world after so many changes.
+    pub(super) fn after(&self, changes: u64) -> &Rc<Fabric> {
+        let last = self.epochs.len() - 1;
+        let index = usize::try_from(changes).map_or(last, |changes| changes.min(last));
+        &self.epochs[index].fabric
+    }
+
     /// When something first changes.
     pub(super) fn first_change(&self) -> Option<Instant> {
         self.epochs.get(1).map(|epoch| epoch.since)

@@ -70,6 +70,22 @@ fn later_ones_wait_for_the_first() {
     lab.check_sum(3, 0);
 }
 
+/// A rule's place is one under the rules that decided the first fragment, whatever they are now.
+#[test]
+fn a_later_one_is_decided_with_the_first() {
+    let mut lab = Lab::new(&[DNS]);
+    let [first, second, third] = datagram(&lab, "172.16.1.10", 53, 1).try_into().unwrap();
+    let epoch = |lab: &mut Lab, bytes: &[u8]| lab.send("app", bytes)[0].1.epoch;
+    assert_eq!(epoch(&mut lab, &first), 0);
+    lab.set_rules("sg-web", &[]);
+    lab.set_rules("sg-web", &["in allow 1 all -1/-1 0.0.0.0/0"]);
+    assert_eq!(epoch(&mut lab, &second), 0);
+    lab.set_rules("sg-web", &[]);
+    assert_eq!(epoch(&mut lab, &third), 0);
+    let whole = lab.udp("app", "172.16.1.10", (5_001, 53), &[]);
+    assert_eq!(epoch(&mut lab, &whole), 3);
+}
+
 #[test]
 fn all_share_a_denial() {
     let mut lab = Lab::new(&[DNS]);

@@ -256,8 +256,17 @@ impl Lab {
 
     /// `allow STAGE BECAUSE, out ..., in ..., cut ...`, each side with its session if it has one.
     pub fn tell(&self, verdict: &Verdict) -> String {
-        let Verdict { allowed, because, stage, tuple: _, to: _, outbound, inbound, sessions_cut } =
-            verdict;
+        let Verdict {
+            allowed,
+            because,
+            stage,
+            tuple: _,
+            to: _,
+            outbound,
+            inbound,
+            sessions_cut,
+            epoch: _,
+        } = verdict;
         let mut told =
             format!("{} {} {}", word(*allowed), stage.name(), self.tell_because(*because));
         for (name, side) in [("out", outbound), ("in", inbound)] {

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use ringfence_scenario::diagnostic::Severity;
 use ringfence_scenario::{Scenario, Source, load};
@@ -53,18 +52,21 @@ fn search(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The text of a file.
+/// The text of a file; what is no text is an invalid file, with the place of the first such byte.
 pub(crate) fn source(path: &Path) -> Result<Source, Failure> {
     let unreadable = |error: io::Error| Failure::cannot_read(path, &error);
-    let (name, text) = match is_stdin(path) {
+    let (name, bytes) = match is_stdin(path) {
         true => {
-            let mut text = String::new();
-            io::stdin().lock().read_to_string(&mut text).map_err(unreadable)?;
-            ("<stdin>".to_owned(), text)
+            let mut bytes = Vec::new();
+            io::stdin().lock().read_to_end(&mut bytes).map_err(unreadable)?;
+            ("<stdin>".to_owned(), bytes)
         }
-        false => (path.display().to_string(), fs::read_to_string(path).map_err(unreadable)?),
+        false => (path.display().to_string(), fs::read(path).map_err(unreadable)?),
     };
-    Ok(Source { name: Arc::from(name), text: Arc::from(text) })
+    Source::from_bytes(&name, bytes).map_err(|refusal| {
+        let (file, diagnostic) = *refusal;
+        Failure::Invalid { file, diagnostics: vec![diagnostic] }
+    })
 }
 
 /// A scenario, its warnings said.

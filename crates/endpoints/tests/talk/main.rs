@@ -401,6 +401,35 @@ fn idle_guests_sleep() {
     }
 }
 
+/// Connections whose other end vanished are forgotten, half-open ones and those being closed.
+#[test]
+fn connections_that_nobody_ends_are_forgotten() {
+    let mut hub = pair();
+    // SYNs arrive, nothing comes back
+    hub.filter(|ip, _| ip.target == "172.16.1.2".parse::<IpAddr>().unwrap());
+    check(&mut hub, tcp("172.16.1.2", 80, None), Seen::TimedOut, "no answer");
+    hub.run_until(hub.now + 30 * SECOND);
+    // the connection stands, and is cut before either side can close it
+    let mut hub_of_the_cut = pair();
+    let cut = Instant::from_ms(15_000);
+    hub_of_the_cut.filter(move |_, now| now < cut);
+    let keep_alive = Some(KeepAlive { interval: 10 * SECOND, until: Instant::from_ms(16_000) });
+    let kind = TaskKind::Tcp {
+        source_port: None,
+        target_port: 80,
+        application: Some(Application::Http),
+        keep_alive,
+    };
+    hub_of_the_cut.start(0, task("172.16.1.2", kind));
+    hub_of_the_cut.run_until(Instant::from_ms(80_000));
+    for mut hub in [hub, hub_of_the_cut] {
+        let now = hub.now;
+        for guest in &mut hub.guests {
+            assert_eq!(ringfence_endpoints::Endpoint::next_wakeup(guest, now), None);
+        }
+    }
+}
+
 /// Connects to every server and says random things, then random frames.
 #[test]
 fn servers_and_guests_survive_noise() {

@@ -11,7 +11,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use ringfence_endpoints::application::Application;
 use ringfence_endpoints::{KeepAlive, Progress, Seen, Task, TaskKind};
 use ringfence_frame::build::{self, Envelope, TcpFields};
-use ringfence_frame::{Instant, Protocol, TcpFlags, Transport, parse};
+use ringfence_frame::{Instant, MacAddr, Protocol, TcpFlags, Transport, parse};
 
 const SECOND: Duration = Duration::from_secs(1);
 const RTT: Duration = DELAY.saturating_mul(4);
@@ -398,6 +398,155 @@ fn idle_guests_sleep() {
     let now = hub.now;
     for guest in &mut hub.guests {
         assert_eq!(ringfence_endpoints::Endpoint::next_wakeup(guest, now), None);
+    }
+}
+
+fn from_server(target: &str) -> Envelope {
+    let source = if target.contains(':') { "2001:db8::2" } else { "172.16.1.2" };
+    let own = if target.contains(':') { "2001:db8::1" } else { "172.16.1.1" };
+    Envelope {
+        source_mac: hub::FABRIC,
+        target_mac: config(1).mac,
+        source: ip(source),
+        target: ip(own),
+        ttl: 64,
+    }
+}
+
+/// An ICMP error about a packet from guest 0's port 40000 to `port` at `target`.
+fn icmp_error(target: &str, port: u16, protocol: Protocol, icmp_type: u8, code: u8) -> Vec<u8> {
+    let envelope = from_server(target);
+    let quoted = Envelope { source: envelope.target, target: ip(target), ..envelope };
+    let quoted = match protocol {
+        Protocol::TCP => {
+            let fields = TcpFields {
+                source_port: 40_000,
+                target_port: port,
+                flags: TcpFlags::SYN,
+                ..TcpFields::default()
+            };
+            build::tcp(&quoted, &fields, &[])
+        }
+        _ => build::udp(&quoted, 40_000, port, b"x"),
+    };
+    build::icmp(&envelope, icmp_type, code, [0; 4], &quoted[14..])
+}
+
+/// An ICMP error ends the task whose packet it quotes, before anything else has come; that a packet
+/// was too long is TCP's own business.
+#[test]
+fn icmp_errors_end_the_task_that_they_quote() {
+    let tcp_task = |target: &str| tcp(target, 80, None);
+    let udp_task = |target: &str| udp(target, 80, None);
+    let check = |task: Task, error: &[u8], seen: Option<Seen>, detail: &str| {
+        let mut hub = pair();
+        hub.filter(|_, _| false);
+        let description = format!("{task:?}");
+        let id = hub.start(0, task);
+        hub.run_until(Instant::from_ms(10));
+        hub.inject(0, error);
+        let progress = hub.progress(0, id);
+        assert_eq!((progress.seen, progress.detail.as_str()), (seen, detail), "{description}");
+    };
+    let (t, u) = (Protocol::TCP, Protocol::UDP);
+    let (v4, v6) = ("172.16.1.2", "2001:db8::2");
+    let is_error = Some(Seen::IcmpError);
+    check(tcp_task(v4), &icmp_error(v4, 80, t, 11, 0), is_error, "time exceeded");
+    check(tcp_task(v4), &icmp_error(v4, 80, t, 3, 1), is_error, "host unreachable");
+    check(tcp_task(v4), &icmp_error(v4, 80, t, 3, 13), is_error, "administratively prohibited");
+    check(tcp_task(v4), &icmp_error(v4, 80, t, 3, 4), None, "");
+    check(tcp_task(v4), &icmp_error(v4, 81, t, 11, 0), None, "");
+    check(tcp_task(v4), &icmp_error("172.16.1.3", 80, t, 11, 0), None, "");
+    check(tcp_task(v4), &icmp_error(v4, 80, u, 11, 0), None, "");
+    check(tcp_task(v6), &icmp_error(v6, 80, t, 3, 0), is_error, "time exceeded");
+    check(tcp_task(v6), &icmp_error(v6, 80, t, 1, 0), is_error, "network unreachable");
+    check(tcp_task(v6), &icmp_error(v6, 80, t, 2, 0), None, "");
+    check(udp_task(v4), &icmp_error(v4, 80, u, 3, 4), is_error, "fragmentation needed");
+    check(udp_task(v6), &icmp_error(v6, 80, u, 2, 0), is_error, "packet too big");
+    check(udp_task(v6), &icmp_error(v6, 80, u, 1, 4), is_error, "port unreachable");
+    check(udp_task(v6), &icmp_error(v6, 80, t, 1, 4), None, "");
+
+    let mut hub = pair();
+    let id = hub.start(0, tcp("172.16.1.2", 80, Some(Application::MySql)));
+    hub.run_until(Instant::from_ms(10));
+    hub.inject(0, &icmp_error("172.16.1.2", 80, t, 11, 0));
+    assert_eq!(hub.progress(0, id).seen, None, "it is connected");
+}
+
+#[test]
+fn only_the_answer_to_a_ping_is_one() {
+    let check = |change: fn(&mut Envelope, &mut u16, &mut Vec<u8>), is_answer: bool| {
+        let mut hub = pair();
+        hub.filter(|_, _| false);
+        let id = hub.start(0, ping("172.16.1.2", 77, 1));
+        hub.run_until(Instant::from_ms(10));
+        let (mut envelope, mut identifier) = (from_server("172.16.1.2"), 77);
+        let mut payload = b"ringfence ringfence ringfence ringfence ringfence ringfe".to_vec();
+        change(&mut envelope, &mut identifier, &mut payload);
+        let [high, low] = identifier.to_be_bytes();
+        let mut reply = build::icmp(&envelope, 0, 0, [high, low, 0, 0], &payload);
+        if payload.is_empty() {
+            // a sound payload under a wrong checksum
+            let sound = b"ringfence ringfence ringfence ringfence ringfence ringfe";
+            reply = build::icmp(&envelope, 0, 0, [high, low, 0, 0], sound);
+            reply[36] ^= 1;
+        }
+        hub.inject(0, &reply);
+        let progress = hub.progress(0, id);
+        assert_eq!(progress.seen, is_answer.then_some(Seen::Replied));
+    };
+    check(|_, _, _| {}, true);
+    check(|envelope, _, _| envelope.source = ip("172.16.1.3"), false);
+    check(|_, identifier, _| *identifier = 78, false);
+    check(|_, _, payload| payload[3] = b'X', false);
+    check(|_, _, payload| payload.clear(), false);
+}
+
+#[test]
+fn what_is_not_for_a_guest_is_not_answered() {
+    let mut hub = pair();
+    let sound = Envelope { target_mac: config(2).mac, ..from_server("172.16.1.1") };
+    let check = |hub: &mut Hub, target: &str, target_mac: MacAddr, answers: usize| {
+        let fields = TcpFields {
+            source_port: 1_000,
+            target_port: 81,
+            flags: TcpFlags::SYN,
+            ..TcpFields::default()
+        };
+        let envelope =
+            Envelope { source: ip("172.16.1.1"), target: ip(target), target_mac, ..sound };
+        hub.inject(1, &build::tcp(&envelope, &fields, &[]));
+        let mut seen = 0;
+        while ringfence_endpoints::Endpoint::pull(&mut hub.guests[1], hub.now).is_some() {
+            seen += 1;
+        }
+        assert_eq!(seen, answers, "{target} at {target_mac}");
+    };
+    check(&mut hub, "172.16.1.2", config(2).mac, 1);
+    check(&mut hub, "172.16.1.9", config(2).mac, 0);
+    check(&mut hub, "172.16.1.2", config(3).mac, 0);
+    check(&mut hub, "224.0.0.1", MacAddr::BROADCAST, 0);
+}
+
+#[test]
+fn neighbor_advertisements_from_beyond_the_link_are_not_believed() {
+    for (ttl, frames) in [(255, 1), (64, 0)] {
+        let mut hub = pair();
+        let id = hub.guests[0].start(tcp("2001:db8::2", 80, None), Instant::START);
+        let question = ringfence_endpoints::Endpoint::pull(&mut hub.guests[0], Instant::START);
+        assert!(question.is_some());
+        let mut answer = build::neighbor_advertisement(
+            hub::FABRIC,
+            "2001:db8::2".parse().unwrap(),
+            true,
+            config(1).mac,
+            "2001:db8::1".parse().unwrap(),
+        );
+        answer[21] = ttl;
+        hub.inject(0, &answer);
+        let sent = ringfence_endpoints::Endpoint::pull(&mut hub.guests[0], Instant::START);
+        assert_eq!(usize::from(sent.is_some()), frames, "hop limit {ttl}");
+        assert_eq!(hub.progress(0, id).seen, None);
     }
 }
 

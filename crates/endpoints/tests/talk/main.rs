@@ -401,6 +401,51 @@ fn idle_guests_sleep() {
     }
 }
 
+#[test]
+fn a_data_port_takes_one_connection() {
+    let mut hub = pair();
+    let id = hub.start(0, kept_alive("172.16.1.2", 21, Some(Application::Ftp)));
+    hub.run_until(Instant::from_ms(20_000));
+    assert_eq!(hub.progress(0, id).seen, Some(Seen::Replied));
+    check(&mut hub, tcp("172.16.1.2", 50_000, None), Seen::Refused, "connection refused");
+}
+
+/// The server hangs up on one who speaks nonsense, and does not wait for ever for its consent.
+#[test]
+fn a_server_closes_and_forgets() {
+    let mut hub = pair();
+    hub.filter(|_, _| false);
+    let envelope = Envelope {
+        source: ip("172.16.1.1"),
+        target: ip("172.16.1.2"),
+        target_mac: config(2).mac,
+        ..from_server("172.16.1.1")
+    };
+    let mut fields = TcpFields {
+        source_port: 1_000,
+        target_port: 3389,
+        flags: TcpFlags::SYN,
+        window: 60_000,
+        ..TcpFields::default()
+    };
+    hub.inject(1, &build::tcp(&envelope, &fields, &[]));
+    let answer = ringfence_endpoints::Endpoint::pull(&mut hub.guests[1], hub.now).unwrap();
+    let sequence = u32::from_be_bytes(answer[38..42].try_into().unwrap());
+    fields.sequence = 1;
+    fields.acknowledgement = sequence.wrapping_add(1);
+    fields.flags = TcpFlags::ACK;
+    hub.inject(1, &build::tcp(&envelope, &fields, b"nonsense"));
+    let now = hub.now;
+    let is_fin = |hub: &mut Hub| {
+        let frame = ringfence_endpoints::Endpoint::pull(&mut hub.guests[1], now)?;
+        Some(TcpFlags(frame[47]).contains(TcpFlags::FIN))
+    };
+    assert_eq!(is_fin(&mut hub), Some(true));
+    hub.run_until(hub.now + 61 * SECOND);
+    let now = hub.now;
+    assert_eq!(ringfence_endpoints::Endpoint::next_wakeup(&mut hub.guests[1], now), None);
+}
+
 fn from_server(target: &str) -> Envelope {
     let source = if target.contains(':') { "2001:db8::2" } else { "172.16.1.2" };
     let own = if target.contains(':') { "2001:db8::1" } else { "172.16.1.1" };

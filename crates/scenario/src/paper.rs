@@ -37,10 +37,11 @@ pub fn verdict(fabric: &Fabric, packet: &Resolved) -> Verdict {
         sessions_cut: Vec::new(),
         epoch: 0,
     };
-    if let Some((stage, because)) = stopped_at_the_port(world, packet) {
+    if let Some((stage, because)) = settled_at_the_port(world, packet) {
         // a frame that cannot be read has no key either
         let tuple = verdict.tuple.filter(|_| stage != Stage::Parse);
-        return Verdict { stage, because, tuple, ..verdict };
+        let allowed = because == Because::AlwaysAllowed;
+        return Verdict { allowed, stage, because, tuple, ..verdict };
     }
 
     let questions = questions(world, packet);
@@ -128,14 +129,18 @@ fn answer(fabric: &Fabric, question: &Question) -> Side {
     }
 }
 
-/// "frame checks (malformed, spoofed, not-forwarded)", as far as a probe can fail them.
-fn stopped_at_the_port(world: &World, packet: &Resolved) -> Option<(Stage, Because)> {
+/// "frame checks (malformed, spoofed, not-forwarded)", as far as a probe can fail them, and what
+/// the fabric takes for itself.
+fn settled_at_the_port(world: &World, packet: &Resolved) -> Option<(Stage, Because)> {
     let source = packet.tuple.source;
     if is_martian(source) {
         return Some((Stage::Parse, Because::Malformed(Malformed::Martian)));
     }
     if !is_senders_own(world, packet.port, source) {
         return Some((Stage::Admit, Because::Spoofed));
+    }
+    if is_dhcpv6(&packet.tuple) {
+        return Some((Stage::Admit, Because::AlwaysAllowed));
     }
     is_not_forwarded(packet).then_some((Stage::Admit, Because::NotForwarded))
 }
@@ -177,6 +182,16 @@ fn is_senders_own(world: &World, port: Place, source: IpAddr) -> bool {
     }
 }
 
+/// "ARP, ND, DHCP and router advertisements are the fabric's own": what a DHCPv6 client says to
+/// whichever server hears it. (A probe carries no message that DHCP for IPv4 could be read from.)
+fn is_dhcpv6(tuple: &Tuple) -> bool {
+    let Tuple { source, target, protocol, source_port, target_port } = *tuple;
+    protocol == Protocol::UDP
+        && source.is_ipv6()
+        && (source_port, target_port) == (546, 547)
+        && (target.is_multicast() || source.is_unspecified())
+}
+
 /// "Broadcast and multicast are not forwarded", nor are "MLD and other link-local traffic" and
 /// neighbour discovery that has been routed.
 fn is_not_forwarded(packet: &Resolved) -> bool {
@@ -195,5 +210,67 @@ fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use ringfence_frame::Instant;
+    use ringfence_policy::PolicySet;
+    use ringfence_switch::{Silent, Switch, SwitchOptions};
+
+    use super::*;
+    use crate::frames::first_frame;
+
+    /// What becomes of a packet that comes in from the Internet, on paper and as a frame.
+    fn check(protocol: Protocol, icmp: Option<(u8, u8)>, flow: &str, expected: &str) {
+        let words: Vec<&str> = flow.split(' ').collect();
+        let [source, source_port, target, target_port] = words.as_slice() else {
+            panic!("`{flow}` is no flow");
+        };
+        let port = Place::Edge(Edge::Internet);
+        let tuple = Tuple {
+            source: source.parse().unwrap(),
+            target: target.parse().unwrap(),
+            protocol,
+            source_port: source_port.parse().unwrap(),
+            target_port: target_port.parse().unwrap(),
+        };
+        let packet = Resolved { port, tuple, icmp };
+        let fabric = Fabric {
+            world: World::default(),
+            policies: PolicySet::default(),
+            timeouts: Vec::new(),
+            options: SwitchOptions::default(),
+        };
+        let on_paper = verdict(&fabric, &packet);
+        let Verdict { allowed, stage, because, .. } = on_paper;
+        let told = format!("{allowed} {} {}", stage.name(), because.name());
+        assert_eq!(told, expected, "{flow}");
+        let frame = first_frame(&fabric.world, &packet);
+        let mut verdicts = Vec::new();
+        let mut switch = Switch::new(fabric);
+        switch.handle_frame(port, 1, &frame, Instant::START, &mut Silent, &mut verdicts);
+        assert_eq!(verdicts, [(1, on_paper)], "{flow}");
+    }
+
+    #[test]
+    fn what_is_settled_at_the_port() {
+        let udp = |flow, expected| check(Protocol::UDP, None, flow, expected);
+        udp("2001:db8::1 546 ff02::1:2 547", "true admit always-allowed");
+        udp("2001:db8::1 547 ff02::1:2 546", "false admit not-forwarded");
+        udp("2001:db8::1 546 2001:db8::2 547", "false route unreachable");
+        udp("ff02::1 546 ff02::1:2 547", "false parse malformed");
+        udp("203.0.113.7 68 255.255.255.255 67", "false admit not-forwarded");
+        udp("203.0.113.7 68 224.0.0.1 67", "false admit not-forwarded");
+        udp("203.0.113.7 68 198.51.100.7 67", "false route unreachable");
+        udp("127.0.0.1 68 198.51.100.7 67", "false parse malformed");
+        check(Protocol::TCP, None, "2001:db8::1 546 ff02::1:2 547", "false admit not-forwarded");
+        for icmp_type in [130, 133, 134, 135, 136, 137, 143] {
+            let message = Some((icmp_type, 0));
+            let flow = "2001:db8::1 0 2001:db8::2 0";
+            check(Protocol::ICMPV6, message, flow, "false admit not-forwarded");
+        }
     }
 }

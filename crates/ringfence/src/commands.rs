@@ -5,6 +5,7 @@ mod can_reach;
 mod explain;
 mod format;
 mod probes;
+mod replay;
 mod run;
 mod texts;
 mod validate;
@@ -27,6 +28,6 @@ pub(crate) fn dispatch(command: Command, output: &Output) -> Result<Outcome, Fai
         Command::ExplainCode(args) => texts::explain_code(&args, output),
         Command::Completions(args) => texts::completions(&args, Cli::command(), output),
         Command::Man => texts::man(Cli::command(), output),
-        _ => Err(Failure::Usage("not yet".to_owned())),
+        Command::Replay(args) => replay::replay(&args, output),
     }
 }

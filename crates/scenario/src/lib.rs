@@ -22,6 +22,7 @@ pub mod paper;
 pub mod probe;
 pub mod probes;
 pub mod record;
+pub mod replay;
 pub mod runner;
 pub mod schema;
 mod words;

@@ -178,8 +178,10 @@ impl Judged<'_> {
         }
 
         let first = log.frames(packet.port, packet.tuple, flow.at).next();
-        let met = first.map_or(flow.at, |logged| logged.at);
-        let fabric = self.history.at(met);
+        let fabric = match first {
+            Some(logged) => self.history.after(logged.verdict.epoch),
+            None => self.history.at(flow.at),
+        };
         let paper = paper::verdict(fabric, &packet);
         report.paper = Some(Answer::of(fabric, &paper));
         report.guest = progress.map(|progress| self.guest(expectation, flow, progress));
@@ -245,7 +247,7 @@ impl Judged<'_> {
         let route = paper::questions(&self.scenario.fabric.world, &flow.packet).route;
         let back = paper::as_it_arrives(&route, flow.packet.tuple).reversed();
         let Some(answer) = log.frames(to, back, first.at).next() else { return Vec::new() };
-        walk(log, self.history.at(answer.at), answer.frame)
+        walk(log, self.history.after(answer.verdict.epoch), answer.frame)
     }
 
     fn session(

@@ -277,6 +277,11 @@ fn refusal(source: &Source, error: &serde_saphyr::Error) -> Diagnostic {
             "aliases of aliases make the file grow beyond all bounds".to_owned(),
             format!("aliases may repeat {REPEATED_MAX} values in all"),
         ),
+        _ if message.contains("recursion limit") => (
+            "RF0003",
+            "lists and maps nest too deep here".to_owned(),
+            format!("a scenario is at most {DEPTH_MAX} levels deep"),
+        ),
         Error::MultipleDocuments { .. } => (
             "RF0002",
             "a second YAML document starts here".to_owned(),

@@ -72,11 +72,22 @@ pub(crate) fn parse(source: &Source) -> Result<Node, Box<Diagnostic>> {
         let help = "a scenario starts with a `title`; `ringfence explain-code RF0004` shows one";
         return Err(Box::new(Diagnostic::error("RF0004", message, help, source.start())));
     }
+    if let Some(at) = bare_carriage_return(text) {
+        let message = "a carriage return without a line feed".to_owned();
+        let help = "end lines as Unix or Windows does: YAML would count lines as no editor does";
+        return Err(Box::new(Diagnostic::error("RF0002", message, help, source.origin_at(at, 0))));
+    }
     let parsed = serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options());
     match parsed {
         Ok(raw) => Ok(Places::new(source).node(raw)),
         Err(error) => Err(Box::new(refusal(source, &error))),
     }
+}
+
+/// YAML ends a line there, and nothing that shows the file does.
+fn bare_carriage_return(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    (0..bytes.len()).find(|&at| bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n'))
 }
 
 fn is_blank_or_comment(line: &str) -> bool {

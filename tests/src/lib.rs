@@ -11,6 +11,7 @@ pub mod groups;
 pub mod hostile;
 mod intervals;
 pub mod packets;
+pub mod scenarios;
 pub mod world;
 
 /// A number that the caller of a test may set in the environment.

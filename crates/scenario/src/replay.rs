@@ -100,7 +100,10 @@ pub fn parse_port(world: &World, name: &str) -> Result<Place, ReplayError> {
     port.ok_or_else(|| {
         let interfaces = world.interfaces.iter().map(|it| it.name.as_str());
         let outside = world.outside.iter().map(|it| it.name.as_str());
-        let near = suggestion(name, interfaces.chain(outside));
+        // both addresses of an instance in a VPC are behind one port
+        let instance = name.split_once('/').map(|(instance, _)| instance);
+        let instance = instance.filter(|instance| world.interface_named(instance).is_some());
+        let near = instance.or_else(|| suggestion(name, interfaces.chain(outside)));
         ReplayError::UnknownPort {
             name: name.to_owned(),
             suggestion: near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default(),

@@ -289,6 +289,28 @@ fn verdicts_stand_in_frame_order() {
     assert_eq!(arrived, [Some(2), Some(1)]);
 }
 
+/// A later fragment whose first one does not come, and sessions that nobody uses.
+#[test]
+fn what_times_out_is_told_and_forgotten() {
+    let mut simulation = open(LinkConfig::default());
+    let whole = build::udp(&envelope(), 1_000, 2_000, &[7; 2_000]);
+    let parts = build::fragments(&whole, &parse(&whole).unwrap(), 1_500);
+    simulation.inject(APP, parts[1].clone());
+    simulation.run_until(Instant::from_ms(1_900));
+    assert_eq!(simulation.verdicts(), []);
+    simulation.run_until(Instant::from_ms(2_100));
+    let verdicts: Vec<_> = simulation
+        .verdicts()
+        .iter()
+        .map(|logged| (logged.frame, logged.verdict.allowed, logged.verdict.because.name()))
+        .collect();
+    assert_eq!(verdicts, [(1, false, "fragment-timeout")]);
+    check(&mut simulation, APP, ping("172.16.1.10"), Seen::Replied, "2 of 2 answered");
+    assert_eq!(simulation.switch().session_count(), 2);
+    simulation.run_until(simulation.now() + 60 * SECOND);
+    assert_eq!(simulation.switch().session_count(), 0);
+}
+
 fn generator(rate: u64, duration: Duration) -> Generator {
     Generator::new(GeneratorConfig {
         envelope: envelope(),

@@ -50,7 +50,8 @@ pub enum TaskKind {
         /// Sends again every `interval`.
         keep_alive: Option<KeepAlive>,
     },
-    /// Echo requests.
+    /// Echo requests. The outcome is known when all are answered, or at the timeout: replied if
+    /// any was.
     Ping {
         /// ICMP identifier.
         identifier: u16,
@@ -103,7 +104,9 @@ pub struct Progress {
     pub started: Instant,
     /// When the outcome was known.
     pub finished: Option<Instant>,
-    /// What was exchanged, in a few words for reports: `SSH-2.0-ringfence`, `200 OK`.
+    /// What was exchanged, in a few words for reports: `SSH-2.0-ringfence`, `200 OK`; or what went
+    /// wrong: `connected, then no answer`, `control connection ok, data timed out` (FTP, whose
+    /// outcome is that of the data connection then).
     pub detail: String,
     /// Source port or ICMP identifier in use, to find its frames by.
     pub source_port: u16,

@@ -155,8 +155,7 @@ impl<'a> Asked<'a> {
     }
 
     /// Section 3.6: path MTU discovery errors both ways, the metadata server outbound, health
-    /// checks inbound ("to VPC interfaces and to the classic internal NIC"), which come from
-    /// inside: a stranger on the Internet who writes such a source is none.
+    /// checks inbound ("to VPC interfaces and to the classic internal NIC").
     fn is_always_allowed(&self) -> bool {
         let tuple = self.question.tuple;
         let path_mtu = match (tuple.family(), tuple.protocol, self.question.icmp) {
@@ -174,7 +173,6 @@ impl<'a> Asked<'a> {
             (Direction::Inbound, IpAddr::V4(source)) => {
                 self.policies.options.health_checks == HealthChecks::AlwaysAllowed
                     && self.nic == Nic::Intranet
-                    && self.question.reach == Reach::Internal
                     && HEALTH_CHECKS.contains(&source)
             }
             (_, IpAddr::V6(_)) => false,

@@ -341,7 +341,6 @@ fn health_checks() {
     ] {
         lab.inbound("a", &format!("tcp {source} > 172.16.1.1:80"), expected);
     }
-    lab.inbound("a", "internet tcp 100.64.0.0 > 172.16.1.1:80", "deny rule sg-a/1");
     lab.outbound("a", "tcp 172.16.1.1 > 100.64.0.1:80", "deny rule sg-a/2");
     lab.outbound("a", "tcp 172.16.1.1 > 100.100.2.136:53", "deny rule sg-a/2");
     let mut lab = lab;

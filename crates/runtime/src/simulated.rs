@@ -214,6 +214,11 @@ impl Simulation {
         &self.journal.steps.events
     }
 
+    /// Verdicts and captured frames, taken out at the end of a run.
+    pub fn into_records(self) -> (Vec<LoggedVerdict>, Vec<CapturedFrame>) {
+        (self.journal.verdicts, self.journal.frames)
+    }
+
     /// Frames that links have lost, by chance or because too many waited.
     pub fn frames_lost(&self) -> u64 {
         self.frames_lost

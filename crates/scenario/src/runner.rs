@@ -37,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const AFTERMATH: Duration = Duration::from_secs(2);
 /// The step in which the end is awaited.
 const SLICE: Duration = Duration::from_millis(500);
+/// Steps in which a long wait is taken.
+const SLICES_MAX: u32 = 1_000;
 /// Steps of single frames are kept only if generators send fewer frames than this.
 const FRAMES_WITH_STEPS: u64 = 20_000;
 
@@ -123,12 +125,8 @@ pub fn run(scenario: &Scenario, options: &mut RunOptions<'_>) -> RunOutput {
     let Run { simulation, flows, stopped, .. } = run;
     let judged = judge::Judged { scenario, history: &history, simulation: &simulation };
     let report = judged.report(&plan, &flows, seed, stopped);
-    RunOutput {
-        report,
-        verdicts: simulation.verdicts().to_vec(),
-        frames: simulation.frames().to_vec(),
-        history,
-    }
+    let (verdicts, frames) = simulation.into_records();
+    RunOutput { report, verdicts, frames, history }
 }
 
 fn frames_of(traffic: &Traffic) -> u64 {
@@ -286,7 +284,9 @@ impl Run<'_> {
             if self.simulation.now() >= end && self.is_everybody_done() {
                 break;
             }
-            let next = self.simulation.now() + SLICE;
+            // a wait of years is no reason for more steps than a bar can show
+            let left = end.since(self.simulation.now());
+            let next = self.simulation.now() + SLICE.max(left / SLICES_MAX);
             self.simulation.run_until(next);
             self.stopped = !progress(total, total);
         }

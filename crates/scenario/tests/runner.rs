@@ -72,6 +72,7 @@ expect:
   - { from: visitor, to: web-1, udp: 7, verdict: allow, sees: replied }
   - { from: visitor, to: web-1, icmp: true, verdict: allow, sees: replied }
   - { from: visitor, to: web-1, gre: true, verdict: allow, sees: sent }
+  - { from: visitor, to: web-1, icmp: { type: 13, code: 0 }, verdict: allow, rule: sg-web/5 }
   - { from: 198.51.100.1, to: web-1, tcp: 80, verdict: allow, sees: replied }
   - { from: 198.51.100.2, to: web-1, tcp: 80, verdict: allow, sees: replied }
   - { from: web-1, to: 198.51.100.3, tcp: 80, verdict: allow, because: default, sees: timed out }
@@ -85,6 +86,7 @@ expect:
             ("allowed, replied", &[]),
             ("allowed, replied", &[]),
             ("allowed, sent", &[]),
+            ("allowed", &[]),
             ("allowed, replied", &[]),
             ("allowed, replied", &[]),
             ("allowed, no answer", &[]),

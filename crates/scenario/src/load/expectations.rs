@@ -208,6 +208,9 @@ fn check_rule(context: &Context<'_>, file: &ExpectationFile, findings: &mut Find
     }
 }
 
+/// Rounds of one flow that is kept going.
+const ROUNDS_MAX: u128 = 100_000;
+
 fn session_expectation(file: &SessionFile, findings: &mut Findings) -> Option<SessionExpectation> {
     let kept = match (file.kept, file.cut) {
         (Some(kept), None) => Some(kept),
@@ -224,6 +227,12 @@ fn session_expectation(file: &SessionFile, findings: &mut Findings) -> Option<Se
         return None;
     }
     let (interval, until) = (file.every.value, file.until.value);
+    if until.since(Instant::START).as_nanos() / interval.as_nanos() > ROUNDS_MAX {
+        let message = "so many rounds are more than a run can hold";
+        let help = format!("`until` is at most {ROUNDS_MAX} times `every`");
+        findings.error("RF0013", &file.until.origin, message, help);
+        return None;
+    }
     Some(SessionExpectation { interval, until, kept: kept? })
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Judged<'a> {
 struct Log<'a> {
     /// Only looked into, never gone through.
     verdicts: HashMap<(Place, Tuple), Vec<&'a LoggedVerdict>>,
-    events: &'a [(FrameId, Event)],
+    events: HashMap<FrameId, Vec<&'a Event>>,
 }
 
 impl<'a> Log<'a> {
@@ -44,7 +44,11 @@ impl<'a> Log<'a> {
                 verdicts.entry((logged.port, tuple)).or_default().push(logged);
             }
         }
-        Log { verdicts, events: simulation.events() }
+        let mut events: HashMap<FrameId, Vec<&Event>> = HashMap::new();
+        for (frame, event) in simulation.events() {
+            events.entry(*frame).or_default().push(event);
+        }
+        Log { verdicts, events }
     }
 
     /// The frames of a key that came in at a port from a moment on, in order.
@@ -59,10 +63,8 @@ impl<'a> Log<'a> {
     }
 
     /// The steps of a frame.
-    fn events(&self, frame: FrameId) -> impl Iterator<Item = &'a Event> {
-        let first = self.events.partition_point(|(other, _)| *other < frame);
-        let events = self.events[first..].iter().take_while(move |(other, _)| *other == frame);
-        events.map(|(_, event)| event)
+    fn events(&self, frame: FrameId) -> &[&'a Event] {
+        self.events.get(&frame).map_or(&[], |events| events)
     }
 }
 
@@ -377,7 +379,7 @@ fn latency(report: &ringfence_endpoints::GeneratorReport) -> Option<LatencyRepor
 }
 
 fn walk(log: &Log<'_>, fabric: &ringfence_switch::Fabric, frame: FrameId) -> Vec<String> {
-    log.events(frame).map(|event| words::step(fabric, event)).collect()
+    log.events(frame).iter().map(|event| words::step(fabric, event)).collect()
 }
 
 fn expected(expectation: &Expectation) -> Expected {

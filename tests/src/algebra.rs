@@ -302,8 +302,8 @@ impl Painter<'_> {
                     && self.interface.network != Network::ClassicPublic;
                 if counts {
                     let checkers = Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10);
-                    let (_, peer) = range(&IpNet::V4(checkers));
-                    picture.paint(&Area { lane: INTERNAL[0], peer, ..EVERYTHING }, decision);
+                    let (lane, peer) = range(&IpNet::V4(checkers));
+                    picture.paint(&Area { lane, peer, ..EVERYTHING }, decision);
                 }
             }
         }

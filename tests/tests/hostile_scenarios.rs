@@ -150,19 +150,8 @@ fn mutated_scenarios_never_panic() {
     assert!(unreadable > 0);
 }
 
-/// Places lie in the text, and everything can be shown.
 fn check_findings(source: &Source, findings: &[Diagnostic]) {
-    for finding in findings {
-        let origin = &finding.origin;
-        assert!(origin.start + origin.len <= source.text.len(), "{finding:?}\n{}", source.text);
-        assert!(origin.line >= 1 && origin.column >= 1, "{finding:?}");
-        assert!(origin.line as usize <= source.text.lines().count().max(1) + 1, "{finding:?}");
-        assert!(explain_code(finding.code).is_some(), "{finding:?}");
-        let place = format!("mutated.yaml:{}:{}", origin.line, origin.column);
-        let rendered = finding.render(source, false);
-        assert!(rendered.contains(&place), "no {place} in\n{rendered}\n{:?}", source.text);
-        finding.render(source, true);
-    }
+    findings.iter().for_each(|it| scenarios::check_finding(source, it));
 }
 
 /// Words that mean something somewhere.

@@ -93,6 +93,9 @@ pub(crate) struct RunArgs {
     /// Write a JUnit report.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit_xml: Option<PathBuf>,
+    /// Write a page for people: topology, expectations, the walk of each flow (`index.html`).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
     /// Write a capture of every port, with verdict and rule as comments (pcapng).
     #[arg(long, value_name = "DIR")]
     pub(crate) pcap: Option<PathBuf>,

@@ -23,6 +23,7 @@ pub mod probe;
 pub mod probes;
 pub mod record;
 pub mod replay;
+pub mod report;
 pub mod runner;
 pub mod schema;
 mod words;

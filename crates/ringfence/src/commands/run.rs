@@ -48,7 +48,7 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Outcome, Failure> {
         }
     }
     bar.finish_and_clear();
-    artifacts.finish(&reports)?;
+    artifacts.finish(&reports, output)?;
     let selected = |scenario: &&Scenario| {
         scenario.expectations.iter().filter(|it| selects(args, scenario, it)).count()
     };

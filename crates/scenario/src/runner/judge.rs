@@ -362,12 +362,8 @@ fn latency(report: &ringfence_endpoints::GeneratorReport) -> Option<LatencyRepor
     if latencies.is_empty() {
         return None;
     }
-    let buckets = latencies.iter_log(1_000, 1.25).map(|step| LatencyBucket {
-        frames: step.count_since_last_iteration(),
-        up_to_ns: step.value_iterated_to(),
-    });
     Some(LatencyReport {
-        histogram: buckets.filter(|bucket| bucket.frames > 0).collect(),
+        histogram: histogram(latencies),
         max: latencies.max(),
         mean: latencies.mean().round() as u64,
         min: latencies.min(),
@@ -376,6 +372,25 @@ fn latency(report: &ringfence_endpoints::GeneratorReport) -> Option<LatencyRepor
         p99: latencies.value_at_quantile(0.99),
         p999: latencies.value_at_quantile(0.999),
     })
+}
+
+/// Buckets from the shortest to the longest latency: of equal width where those are near each other
+/// (the longest at most eight times the shortest), else each wider than the one before by a quarter.
+fn histogram(latencies: &hdrhistogram::Histogram<u64>) -> Vec<LatencyBucket> {
+    let bucket = |frames, up_to_ns| LatencyBucket { frames, up_to_ns };
+    let (min, max) = (latencies.min(), latencies.max());
+    let mut buckets: Vec<LatencyBucket> = if max / 8 <= min {
+        let step = ((max - min) / 24).max(max / 1_000).max(1);
+        let steps = latencies.iter_linear(step);
+        steps.map(|it| bucket(it.count_since_last_iteration(), it.value_iterated_to())).collect()
+    } else {
+        let steps = latencies.iter_log(1_000, 1.25);
+        steps.map(|it| bucket(it.count_since_last_iteration(), it.value_iterated_to())).collect()
+    };
+    let is_filled = |bucket: &LatencyBucket| bucket.frames > 0;
+    buckets.truncate(buckets.iter().rposition(is_filled).map_or(0, |last| last + 1));
+    buckets.drain(..buckets.iter().position(is_filled).unwrap_or(0));
+    buckets
 }
 
 fn walk(log: &Log<'_>, fabric: &ringfence_switch::Fabric, frame: FrameId) -> Vec<String> {

@@ -204,7 +204,7 @@ pub struct GeneratorReport {
 /// Latencies in ns.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct LatencyReport {
-    /// How many frames took so long, by latency.
+    /// How many frames took so long: buckets without a gap, the first and the last not empty.
     pub histogram: Vec<LatencyBucket>,
     /// The longest.
     pub max: u64,

@@ -5,10 +5,11 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use ringfence_scenario::{RunOutput, RunReport, Scenario, captures, flow_log, junit};
+use ringfence_scenario::{RunOutput, RunReport, Scenario, captures, flow_log, junit, report};
 
 use crate::cli::RunArgs;
 use crate::outcome::Failure;
+use crate::output::Output;
 
 /// What is to be written, and what is being written.
 pub(super) struct Artifacts<'a> {
@@ -65,7 +66,7 @@ impl<'a> Artifacts<'a> {
     }
 
     /// Writes what needs all runs.
-    pub(super) fn finish(self, reports: &[RunReport]) -> Result<(), Failure> {
+    pub(super) fn finish(self, reports: &[RunReport], output: &Output) -> Result<(), Failure> {
         if let Some((path, mut file)) = self.flow_log {
             file.flush().map_err(|error| failed(path, &error))?;
         }
@@ -74,6 +75,10 @@ impl<'a> Artifacts<'a> {
             let mut file = create(path)?;
             file.write_all(xml.as_bytes()).map_err(|error| failed(path, &error))?;
             file.flush().map_err(|error| failed(path, &error))?;
+        }
+        if let Some(folder) = &self.args.report {
+            let page = report::write(folder, reports).map_err(|error| failed(folder, &error))?;
+            output.say(&format!("report: {}", page.display()));
         }
         Ok(())
     }

@@ -148,6 +148,12 @@ fn scenarios_in_the_pages_come_true() {
     assert!(scenarios >= 2 && fragments >= 8 && refused >= 1, "{scenarios} {fragments} {refused}");
 }
 
+#[test]
+fn the_example_of_the_traps_comes_true() {
+    let path = root().join("docs/examples/traps.yaml");
+    check("docs/examples/traps.yaml", &fs::read_to_string(path).unwrap());
+}
+
 /// Every key of every record, and every word out of a few, that a schema holds.
 fn words_of(schema: &Value, words: &mut BTreeSet<String>) {
     match schema {

@@ -90,6 +90,28 @@ pub enum ProbeError {
     /// Two families in one packet.
     #[error("the sender's address is {0}, the receiver's is {1}: one packet has one family")]
     MixedFamilies(IpAddr, IpAddr),
+    /// ICMP goes over IPv4 alone, ICMPv6 over IPv6 alone.
+    #[error("a packet from {source_address} to {target} cannot be {protocol}; {} is meant", other_icmp(*.protocol))]
+    FamilyOfIcmp {
+        /// The sender's address.
+        source_address: IpAddr,
+        /// The receiver's.
+        target: IpAddr,
+        /// ICMP or ICMPv6.
+        protocol: Protocol,
+    },
+    /// `vpc-id:address` as receiver, and the sender does not reach that network at that address.
+    #[error(
+        "{address} of {network} is not what the sender finds at that address: it finds {found}"
+    )]
+    FoundElsewhere {
+        /// The address.
+        address: IpAddr,
+        /// The network that was named.
+        network: String,
+        /// Who is there in the sender's own network.
+        found: String,
+    },
     /// TCP and UDP need a target port.
     #[error("a {0} probe needs a target port")]
     NoTargetPort(Protocol),
@@ -109,6 +131,8 @@ impl ProbeError {
             ProbeError::Ambiguous(_)
             | ProbeError::NoAddress { .. }
             | ProbeError::MixedFamilies(..)
+            | ProbeError::FamilyOfIcmp { .. }
+            | ProbeError::FoundElsewhere { .. }
             | ProbeError::Other(_) => "RF0303",
             ProbeError::NoTargetPort(_) => "RF0007",
             ProbeError::Unreadable(_) => "RF0008",
@@ -270,6 +294,18 @@ pub fn resolve(world: &World, probe: &Probe) -> Result<Resolved, ProbeError> {
     if Family::of(source) != Family::of(target) {
         return Err(ProbeError::MixedFamilies(source, target));
     }
+    let has_its_family = match probe.protocol {
+        Protocol::ICMP => source.is_ipv4(),
+        Protocol::ICMPV6 => source.is_ipv6(),
+        _ => true,
+    };
+    if !has_its_family {
+        let protocol = probe.protocol;
+        return Err(ProbeError::FamilyOfIcmp { source_address: source, target, protocol });
+    }
+    if let Party::Address { network: Some(network), .. } = probe.to {
+        found_in(world, (port, source, target), network)?;
+    }
     let (source_port, target_port) = match (probe.protocol, probe.icmp) {
         (Protocol::TCP | Protocol::UDP, _) => (probe.source_port, probe.target_port),
         (Protocol::ICMP | Protocol::ICMPV6, Some((kind, _))) if is_query(probe.protocol, kind) => {
@@ -280,6 +316,56 @@ pub fn resolve(world: &World, probe: &Probe) -> Result<Resolved, ProbeError> {
     let protocol = probe.protocol;
     let tuple = Tuple { source, target, protocol, source_port, target_port };
     Ok(Resolved { port, tuple, icmp: probe.icmp })
+}
+
+/// "`vpc-id:address` names an address in a given VPC", but a packet carries no VPC: unless it goes
+/// there, or nowhere, it is not the packet that was meant.
+fn found_in(
+    world: &World,
+    (port, source, target): (Place, IpAddr, IpAddr),
+    network: Network,
+) -> Result<(), ProbeError> {
+    let Ok(route) = world.locate(port, source, target) else { return Ok(()) };
+    let edge = match route.to {
+        Place::Interface(index) => {
+            if world.interface(index).network == network {
+                return Ok(());
+            }
+            None
+        }
+        Place::Outside(host) => world.outside.get(host.as_usize()).map(|host| host.edge),
+        Place::Edge(edge) => Some(edge),
+    };
+    let is_there = match (edge, network) {
+        (Some(Edge::Intranet(there)), _) => there == network,
+        (Some(Edge::OnPremises(site)), Network::Vpc(vpc)) => {
+            world.on_premises.get(site.as_usize()).is_some_and(|site| site.vpcs.contains(&vpc))
+        }
+        _ => false,
+    };
+    match is_there {
+        true => Ok(()),
+        false => Err(ProbeError::FoundElsewhere {
+            address: target,
+            network: network_name(world, network),
+            found: world.place_name(route.to),
+        }),
+    }
+}
+
+fn network_name(world: &World, network: Network) -> String {
+    match network {
+        Network::Vpc(vpc) => world.vpcs.get(vpc.as_usize()).map(|vpc| vpc.id.clone()),
+        Network::ClassicInternal | Network::ClassicPublic => None,
+    }
+    .unwrap_or_else(|| "the classic network".to_owned())
+}
+
+fn other_icmp(protocol: Protocol) -> Protocol {
+    match protocol {
+        Protocol::ICMP => Protocol::ICMPV6,
+        _ => Protocol::ICMP,
+    }
 }
 
 /// Echo, timestamp, information and address mask, and IPv6 echo: those that carry an identifier.

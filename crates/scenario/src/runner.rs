@@ -4,6 +4,7 @@
 //! Owns one run from its first moment to its report. What is planned stands in `schedule`, who
 //! lives where in `guests`, what came of it in `judge`. Opens nothing, asks no clock.
 
+mod fate;
 mod guests;
 pub(crate) mod history;
 mod judge;

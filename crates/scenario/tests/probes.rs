@@ -276,3 +276,56 @@ fn a_hundred_thousand_lines_are_read_in_no_time() {
     }
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }
+
+#[test]
+fn an_address_in_a_network_is_met_there_or_not_at_all() {
+    check("near", "vpc-a:172.16.1.10", "", "near: tcp 172.16.1.20:9 > 172.16.1.10:80");
+    check("joined", "vpc-a:172.16.1.10", "", "joined: tcp 172.17.1.10:9 > 172.16.1.10:80");
+    check("near", "vpc-a:10.50.0.5", "", "near: tcp 172.16.1.20:9 > 10.50.0.5:80");
+    check(
+        "near",
+        "vpc-b:100.100.2.136",
+        "",
+        "error: 100.100.2.136 of vpc-b is not what the sender finds at that address: it finds dns@vpc-a",
+    );
+    check(
+        "web",
+        "vpc-twin:172.16.1.20",
+        "",
+        "error: 172.16.1.20 of vpc-twin is not what the sender finds at that address: it finds near",
+    );
+    check(
+        "web",
+        "classic:203.0.113.7",
+        "",
+        "error: 203.0.113.7 of the classic network is not what the sender finds at that address: it finds visitor",
+    );
+    // nobody is met: a verdict (unreachable), no error
+    check("joined", "vpc-twin:172.16.1.99", "", "joined: tcp 172.17.1.10:9 > 172.16.1.99:80");
+    check("old", "vpc-a:172.16.1.10", "", "old: tcp 10.1.0.10:9 > 172.16.1.10:80");
+}
+
+#[test]
+fn icmp_is_of_ipv4_and_icmpv6_of_ipv6() {
+    let world = world();
+    let ask = |protocol: &str, from: &str, to: &str, more: &str| {
+        let line = format!(r#"{{"from":"{from}","to":"{to}","protocol":"{protocol}"{more}}}"#);
+        answer(&world, &line)
+    };
+    assert_eq!(
+        ask("icmpv6", "172.16.1.10", "172.16.1.50", ""),
+        "error: a packet from 172.16.1.10 to 172.16.1.50 cannot be icmpv6; icmp is meant"
+    );
+    assert_eq!(
+        ask("icmp", "visitor", "2408:4005:1::10", ""),
+        "error: a packet from 2001:db8:7::7 to 2408:4005:1::10 cannot be icmp; icmpv6 is meant"
+    );
+    assert_eq!(
+        ask("icmp", "visitor", "web", r#","family":"ipv6""#),
+        "error: a packet from 2001:db8:7::7 to 2408:4005:1::10 cannot be icmp; icmpv6 is meant"
+    );
+    assert_eq!(
+        ask("icmpv6", "visitor", "web", ""),
+        "visitor: icmpv6 2001:db8:7::7:40000 > 2408:4005:1::10:40000"
+    );
+}

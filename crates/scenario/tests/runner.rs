@@ -444,3 +444,34 @@ expect:
     ));
     insta::assert_snapshot!(junit::to_xml(&[output.report]).unwrap());
 }
+
+#[test]
+fn a_session_says_why_it_lived_or_died() {
+    let reason = |mode: &str, port: &str| {
+        let text = format!(
+            "
+options: {{ on_rule_change: {mode}, tcp_midstream: drop }}
+changes:
+  - at: 5500ms
+    set_rules:
+      group: sg-web
+      rules:
+        - {{ direction: inbound, action: allow, priority: 1, protocol: Custom UDP, port_range: 7/7, source: 0.0.0.0/0 }}
+expect:
+  - {{ from: visitor, to: web-1, {port}, at: 1s, verdict: allow, session: {{ kept: true, every: 1s, until: 12s }} }}
+"
+        );
+        run(&scenario(&text)).report.expectations[0].session.as_ref().unwrap().reason.clone()
+    };
+    let kept = "its packets passed by the session that the first one opened";
+    assert_eq!(reason("keep", "tcp: 80"), kept);
+    assert_eq!(reason("cut-if-denied", "udp: 7"), kept);
+    let cut = reason("cut-if-denied", "tcp: 80");
+    assert!(cut.starts_with("a change had ended its session by the packet at 6"), "{cut}");
+    assert!(cut.contains("a packet was denied: because it opens no TCP connection"), "{cut}");
+    let flushed = reason("flush", "udp: 7");
+    assert!(flushed.starts_with("a change had ended its session by the packet at 6"), "{flushed}");
+    assert!(flushed.contains("was decided anew: by rule sg-web/1"), "{flushed}");
+    let closed = reason("keep", "tcp: 443");
+    assert!(closed.starts_with("it never opened: by the default of a basic group"), "{closed}");
+}

@@ -276,6 +276,8 @@ fn report(error: &ProbeError, origin: &Origin, findings: &mut Findings) {
         ProbeError::Ambiguous(_) => "write it as `VPC-ID:address`",
         ProbeError::NoAddress { .. } => "give it one, or ask for another address",
         ProbeError::MixedFamilies(..) => "take two addresses of one family",
+        ProbeError::FamilyOfIcmp { .. } => "take the one of the addresses' family",
+        ProbeError::FoundElsewhere { .. } => "the sender has no way there; ask for its own",
         ProbeError::NoTargetPort(_) => "add a target port",
         ProbeError::Unreadable(_) | ProbeError::Other(_) => "",
     };

@@ -16,7 +16,7 @@ use super::report::{
     LatencyBucket, LatencyReport, RunReport, SessionReport, Status,
 };
 use super::schedule::{Flow, Plan};
-use super::{Running, Started, kept, topology};
+use super::{Running, Started, fate, kept, topology};
 use crate::answer::{Answer, FORMAT_VERSION, TupleAnswer, same_verdict, verdict_name};
 use crate::model::{SessionExpectation, Traffic};
 use crate::probe::{Party, Probe, resolve};
@@ -278,8 +278,22 @@ impl Judged<'_> {
             kept,
             kept_on_paper,
             last_answer_at_ns: last_answer.map(Instant::as_ns),
+            reason: fate::reason(self.history, &self.frames_of_flow(log, flow), kept),
             rounds_answered,
         }
+    }
+
+    /// What became of every frame of a flow, those that answer included, in order.
+    fn frames_of_flow<'a>(&self, log: &Log<'a>, flow: &Flow) -> Vec<&'a LoggedVerdict> {
+        let packet = &flow.packet;
+        let mut frames: Vec<_> = log.frames(packet.port, packet.tuple, flow.at).collect();
+        if let Some(to) = frames.first().and_then(|first| first.verdict.to) {
+            let route = paper::questions(&self.history.at(flow.at).world, packet).route;
+            let back = paper::as_it_arrives(&route, packet.tuple).reversed();
+            frames.extend(log.frames(to, back, flow.at));
+        }
+        frames.sort_by_key(|logged| logged.frame);
+        frames
     }
 
     /// Of a flow that is sent packet by packet: whether the last one passed, how many passed, and

@@ -147,6 +147,8 @@ pub struct SessionReport {
     pub kept_on_paper: bool,
     /// When the last round was answered.
     pub last_answer_at_ns: Option<u64>,
+    /// Why, in a sentence.
+    pub reason: String,
     /// Rounds that were answered.
     pub rounds_answered: u32,
 }

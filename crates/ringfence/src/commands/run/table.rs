@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use anstyle::Style;
 use ringfence_scenario::RunReport;
 use ringfence_scenario::answer::Answer;
-use ringfence_scenario::runner::report::{ExpectationReport, GeneratorReport, Status};
+use ringfence_scenario::runner::report::{
+    ExpectationReport, GeneratorReport, SessionReport, Status,
+};
 
 use crate::output::{BAD, FAINT, GOOD, STRONG};
 
@@ -50,6 +52,9 @@ fn line(
         write!(out, "  {FAINT}{}{FAINT:#}", decided(frames))?;
     }
     writeln!(out)?;
+    if let Some(session) = &report.session {
+        writeln!(out, "       {}", fate(session))?;
+    }
     if wide {
         detail(out, report)?;
     }
@@ -90,11 +95,15 @@ fn detail(out: &mut impl Write, report: &ExpectationReport) -> io::Result<()> {
             writeln!(out, "       round trips (virtual): {}", round_trips.join(", "))?;
         }
     }
-    if let Some(session) = &report.session {
-        let word = if session.kept { "kept" } else { "cut" };
-        writeln!(out, "       session {word}, {} rounds answered", session.rounds_answered)?;
-    }
     Ok(())
+}
+
+/// What became of a flow that was kept going, and why.
+fn fate(session: &SessionReport) -> String {
+    let word = if session.kept { "kept" } else { "cut" };
+    let SessionReport { rounds_answered, reason, .. } = session;
+    let rounds = if *rounds_answered == 1 { "round" } else { "rounds" };
+    format!("session {word}: {rounds_answered} {rounds} answered, {reason}")
 }
 
 fn traffic(out: &mut impl Write, report: &GeneratorReport) -> io::Result<()> {

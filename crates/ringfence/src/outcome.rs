@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use ringfence_scenario::probe::ProbeError;
 use ringfence_scenario::{Diagnostic, Disagreement, Source};
 
 use crate::output::Output;
@@ -26,6 +27,9 @@ pub(crate) enum Failure {
     /// Wrong usage.
     #[error("{0}")]
     Usage(String),
+    /// A packet that means nothing in the scenario.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
     /// A file that is wrong.
     #[error("invalid scenario")]
     Invalid {
@@ -73,10 +77,14 @@ pub(crate) fn exit_code(outcome: Result<Outcome, Failure>, output: &Output) -> u
             output.diagnostics(&file, &diagnostics);
             2
         }
+        Err(Failure::Probe(error)) => {
+            output.probe_error(&error);
+            2
+        }
         Err(failure) => {
             output.error(&failure.to_string());
             match failure {
-                Failure::Usage(_) | Failure::Invalid { .. } => 2,
+                Failure::Usage(_) | Failure::Invalid { .. } | Failure::Probe(_) => 2,
                 Failure::Runtime(_) | Failure::Disagreement(_) | Failure::Output(_) => 3,
                 Failure::Nothing(_) => 5,
             }

@@ -7,6 +7,7 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use ringfence_scenario::answer::FORMAT_VERSION;
 use ringfence_scenario::diagnostic::Severity;
+use ringfence_scenario::probe::ProbeError;
 use ringfence_scenario::{Diagnostic, Source};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -76,6 +77,33 @@ impl Output {
     /// Says on standard error what went wrong.
     pub(crate) fn error(&self, message: &str) {
         self.say(&format!("{BAD}error{BAD:#}: {message}"));
+    }
+
+    /// Says on standard error why a packet means nothing, with its code. It stands in no file, so
+    /// that as a document it has no range.
+    pub(crate) fn probe_error(&self, error: &ProbeError) {
+        let code = error.code();
+        if self.format.is_for_people() {
+            self.say(&format!("{BAD}error[{code}]{BAD:#}: {error}"));
+            return;
+        }
+        let document = json!({
+            "diagnostics": [{
+                "code": code,
+                "detail": "",
+                "platform_code": null,
+                "range": null,
+                "severity": "error",
+                "snippet": null,
+                "summary": error.to_string(),
+            }],
+            "error_count": 1,
+            "format_version": FORMAT_VERSION,
+            "valid": false,
+            "warning_count": 0,
+        });
+        // nobody is left to tell if standard error fails
+        let _ = self.document(&mut anstream::stderr().lock(), &document);
     }
 
     /// Says something on standard error.

@@ -285,6 +285,12 @@ fn texts() {
     check(&["explain-code"], 0, &["RF0001"], &[]);
     check(&["explain-code", "rf0001"], 0, &["UTF-8"], &[]);
     check(&["explain-code", "RF9999"], 2, &[], &["there is no code RF9999"]);
+    check(&["explain-code", "RF0051"], 2, &[], &["did you mean RF00"]);
+    let codes = json(&check(&["explain-code", "-o", "json"], 0, &["RF0001"], &[]));
+    assert_eq!(
+        (&codes["format_version"], &codes["codes"][0]["code"]),
+        (&"1.0".into(), &"RF0001".into())
+    );
     for shell in ["bash", "zsh", "fish"] {
         check(&["completions", shell], 0, &["can-reach"], &[]);
     }
@@ -330,4 +336,40 @@ fn a_closed_pipe_is_no_error() {
         assert_eq!(output.status.code(), Some(0), "{args:?}: {}", stderr(&output));
         assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
     }
+}
+
+#[test]
+fn a_packet_that_means_nothing_has_a_code() {
+    let ask = ["explain", WEB, "--from", "visiter", "--to", "web-1", "--tcp", "80"];
+    check(&ask, 2, &[], &["error[RF0301]", "did you mean `visitor`"]);
+    let output = check(&[&ask[..], &["-o", "json"]].concat(), 2, &[], &["RF0301"]);
+    let document: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!((&document["valid"], &document["error_count"]), (&false.into(), &1.into()));
+    assert_eq!(document["diagnostics"][0]["code"], "RF0301");
+    let v6 = ["explain", WEB, "--from", "visitor", "--to", "172.16.1.10", "--icmpv6"];
+    check(&v6, 2, &[], &["error[RF0303]", "icmp is meant"]);
+    let ports = ["explain", WEB, "--from", "visitor", "--to", "web-1", "--protocol", "132"];
+    check(&[&ports[..], &["--target-port", "5"]].concat(), 2, &[], &["has no ports"]);
+    check(&["explain", "-", "--probes", "-"], 2, &[], &["one stream"]);
+}
+
+#[test]
+fn what_is_no_yaml_cannot_be_formatted() {
+    let path = folder("no-yaml").join("broken.yaml");
+    std::fs::write(&path, "title: [\n").unwrap();
+    check(&["fmt", "--check", path.to_str().unwrap()], 2, &[], &["error[RF0002]"]);
+}
+
+#[test]
+fn a_line_of_validate_names_its_file() {
+    let output = check(&["validate", WEB, "-o", "jsonl"], 0, &["{"], &[]);
+    assert_eq!(json(&output)["filename"], WEB);
+}
+
+#[test]
+fn run_says_what_became_of_a_session() {
+    let scenario = "../../scenarios/changes/rule-change-flushes-inbound.yaml";
+    let kept = "session kept: 18 rounds answered, its packets passed by the session";
+    let cut = "session cut: 8 rounds answered, a change had ended its session";
+    check(&["run", scenario], 0, &[kept, cut, "7 passed, 0 failed"], &[]);
 }

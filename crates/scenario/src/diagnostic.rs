@@ -225,6 +225,11 @@ impl Diagnostic {
     }
 }
 
+/// The code that was probably meant by one that does not exist.
+pub fn suggested_code(code: &str) -> Option<&'static str> {
+    suggestion(code, codes().iter().map(|(code, _)| *code))
+}
+
 /// The bytes of a place, on character boundaries of the text.
 fn span(source: &Source, origin: &Origin) -> std::ops::Range<usize> {
     let start = floor_char(&source.text, origin.start);

@@ -5,8 +5,17 @@
 //! and the order of keys stay as they are, since the file is its author's. What stands in a
 //! multi-line text is not touched, and a text that would then mean something else is left as it is.
 
-use crate::Source;
 use crate::file::node::{Node, Value, parse};
+use crate::{Diagnostic, Source};
+
+/// The text in its canonical layout.
+///
+/// # Errors
+/// Why it is no YAML.
+pub fn format_source(source: &Source) -> Result<String, Box<Diagnostic>> {
+    parse(source)?;
+    Ok(format(&source.text))
+}
 
 /// The text in its canonical layout. Formatting twice is formatting once; a text that is no YAML
 /// comes back as it is.

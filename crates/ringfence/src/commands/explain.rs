@@ -12,6 +12,10 @@ use crate::output::{BAD, GOOD, Output, STRONG};
 
 /// `explain`
 pub(crate) fn explain(args: &ExplainArgs, output: &Output) -> Result<Outcome, Failure> {
+    if files::is_stdin(&args.scenario) && args.probes.as_deref().is_some_and(files::is_stdin) {
+        let once = "standard input is one stream: it cannot be both the scenario and the probes";
+        return Err(Failure::Usage(once.to_owned()));
+    }
     let scenario = files::scenario(&args.scenario, output)?;
     if let Some(questions) = &args.probes {
         return batch::batch(args, questions, scenario, output);

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use ringfence_scenario::format::format;
+use ringfence_scenario::format::format_source;
 use serde_json::json;
 
 use crate::cli::FmtArgs;
@@ -22,7 +22,10 @@ pub(crate) fn fmt(args: &FmtArgs, output: &Output) -> Result<Outcome, Failure> {
     let mut changed: Vec<PathBuf> = Vec::new();
     for path in paths {
         let source = files::source(&path)?;
-        let formatted = format(&source.text);
+        let formatted = match format_source(&source) {
+            Ok(formatted) => formatted,
+            Err(why) => return Err(Failure::Invalid { file: source, diagnostics: vec![*why] }),
+        };
         let differs = formatted != *source.text;
         match (files::is_stdin(&path), args.check) {
             (true, false) => out.write_all(formatted.as_bytes())?,

@@ -52,13 +52,15 @@ fn concrete(
     kind: Kind,
     picks: Picks,
 ) -> Result<Resolved, Failure> {
-    let usage = |error: ProbeError| Failure::Usage(error.to_string());
     let Kind { protocol, target_port, icmp } = kind;
     if protocol.has_ports() && target_port.is_none() {
-        return Err(Failure::Usage(format!("{protocol} needs a target port")));
+        return Err(ProbeError::NoTargetPort(protocol).into());
+    }
+    if !protocol.has_ports() && target_port.is_some() {
+        return Err(Failure::Usage(format!("{protocol} has no ports")));
     }
     let (from, to) = parse_parties(world, from, to);
-    let (from, to) = (from.map_err(usage)?, to.map_err(usage)?);
+    let (from, to) = (from?, to?);
     let implied = match protocol {
         Protocol::ICMPV6 => Family::Ipv6,
         _ => written_family(&from).or(written_family(&to)).unwrap_or(Family::Ipv4),
@@ -73,7 +75,7 @@ fn concrete(
         family: picks.family.unwrap_or(implied),
         network: picks.network,
     };
-    resolve(world, &probe).map_err(usage)
+    Ok(resolve(world, &probe)?)
 }
 
 /// The family of a party that was written as an address.

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use ringfence_scenario::answer::FORMAT_VERSION;
 use ringfence_scenario::diagnostic;
 use serde_json::json;
 
@@ -27,12 +28,17 @@ pub(crate) fn explain_code(args: &ExplainCodeArgs, output: &Output) -> Result<Ou
     };
     let code = code.to_uppercase();
     let text = diagnostic::explain_code(&code).ok_or_else(|| {
+        let near = diagnostic::suggested_code(&code);
+        let near = near.map(|near| format!("did you mean {near}? ")).unwrap_or_default();
         let advice = "`ringfence explain-code` lists all codes";
-        Failure::Usage(format!("there is no code {code}; {advice}"))
+        Failure::Usage(format!("there is no code {code}; {near}{advice}"))
     })?;
     match output.format.is_for_people() {
         true => writeln!(out, "{}", text.trim_end())?,
-        false => output.document(&mut out, &json!({ "code": code, "text": text }))?,
+        false => output.document(
+            &mut out,
+            &json!({ "code": code, "format_version": FORMAT_VERSION, "text": text }),
+        )?,
     }
     out.flush()?;
     Ok(Outcome::Good)
@@ -47,7 +53,7 @@ fn list_codes(out: &mut impl Write, output: &Output) -> Result<(), Failure> {
     } else {
         let codes: Vec<_> =
             codes.iter().map(|(code, title)| json!({ "code": code, "title": title })).collect();
-        output.document(out, &codes)?;
+        output.document(out, &json!({ "codes": codes, "format_version": FORMAT_VERSION }))?;
     }
     Ok(())
 }

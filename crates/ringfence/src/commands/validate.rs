@@ -5,6 +5,8 @@ use std::io::Write;
 use anstream::{AutoStream, ColorChoice};
 use ringfence_scenario::{Diagnostic, Source, load};
 
+use serde_json::Value;
+
 use crate::cli::{Format, ValidateArgs};
 use crate::files;
 use crate::outcome::{Failure, Outcome};
@@ -43,7 +45,10 @@ pub(crate) fn validate(args: &ValidateArgs, output: &Output) -> Result<Outcome, 
         }
         Format::Jsonl => {
             for Checked { source, diagnostics, .. } in &checked {
-                let document = output::diagnostics_document(&[(source, diagnostics.as_slice())]);
+                let mut document =
+                    output::diagnostics_document(&[(source, diagnostics.as_slice())]);
+                // which file a line is about, where it finds nothing in it
+                document["filename"] = Value::from(&*source.name);
                 output.document(&mut out, &document)?;
             }
         }

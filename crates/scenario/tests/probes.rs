@@ -17,6 +17,7 @@ vpcs:
   - { id: vpc-twin, cidr: 172.16.0.0/16, vswitches: [ { id: vsw-twin, cidr: 172.16.1.0/24 } ] }
 cen: [ { id: cen-1, vpcs: [vpc-a, vpc-b] } ]
 on_premises:
+  - { id: branch, cidrs: [10.50.0.0/16], vpcs: [vpc-twin] }
   - { id: office, cidrs: [10.50.0.0/16], vpcs: [vpc-a], hosts: [ { id: desk, ip: 10.50.0.5 } ] }
 services: [ { id: dns, ip: 100.100.2.136 } ]
 outside:
@@ -159,6 +160,7 @@ fn an_address_that_two_own_is_an_error_unless_it_says_where() {
 #[test]
 fn an_address_that_nobody_owns_is_somebody_outside() {
     check("198.51.100.9", "web", "", "internet: tcp 198.51.100.9:9 > 47.96.10.1:80");
+    check("10.50.9.9", "twin", "", "on-premises branch: tcp 10.50.9.9:9 > 172.16.1.20:80");
     check("10.50.9.9", "web", "", "on-premises office: tcp 10.50.9.9:9 > 172.16.1.10:80");
     let expected = "intranet of vpc-a: tcp 172.16.1.99:9 > 172.16.1.10:80";
     check("vpc-a:172.16.1.99", "web", "", expected);

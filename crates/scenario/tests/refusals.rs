@@ -370,3 +370,12 @@ fn two_timeouts_for_udp() {
     let timeouts = "serves: [http, https], timeouts: { udp_stream: 60s }";
     insta::assert_snapshot!(changed("serves: [http, https]", timeouts));
 }
+
+#[test]
+fn a_source_as_the_object_of_an_outbound_rule() {
+    let rule = "direction: outbound, action: allow, priority: 1, protocol: Custom TCP, port_range: \
+                443/443, authorization_object: 'Source: 0.0.0.0/0'";
+    let before = "direction: inbound, action: allow, priority: 1, protocol: Custom TCP, \
+                  port_range: 443/443, source: 0.0.0.0/0";
+    insta::assert_snapshot!(changed(before, rule));
+}

@@ -88,9 +88,9 @@ fn rule_draft(file: &RuleFile, findings: &mut Findings) -> RuleDraft {
     let file = file.clone();
     let (mut source, mut destination) = (file.source, file.destination);
     if let Some(object) = file.authorization_object {
-        let (field, name) = match is_source(&object, &file.direction) {
-            true => (&mut source, "source"),
-            false => (&mut destination, "destination"),
+        let (field, name) = match is_outbound(&file.direction) {
+            false => (&mut source, "source"),
+            true => (&mut destination, "destination"),
         };
         if field.is_some() {
             let message = format!("`authorization_object` says the same as `{name}`");
@@ -118,13 +118,10 @@ fn rule_draft(file: &RuleFile, findings: &mut Findings) -> RuleDraft {
     }
 }
 
-/// The tables of the document say it before the object: `Source: 0.0.0.0/0`; else the direction
-/// does.
-fn is_source(object: &Text, direction: &Text) -> bool {
-    let object = object.value.trim_start().to_ascii_lowercase();
-    let direction = direction.value.trim().to_ascii_lowercase();
-    let outbound = matches!(direction.as_str(), "outbound" | "egress" | "out");
-    object.starts_with("source") || !object.starts_with("destination") && !outbound
+/// The object is what the direction says; a `Source: ` before that of an outbound rule is refused
+/// by `policy`.
+fn is_outbound(direction: &Text) -> bool {
+    matches!(direction.value.trim().to_ascii_lowercase().as_str(), "outbound" | "egress" | "out")
 }
 
 /// The policy, with what the platform refuses as findings.

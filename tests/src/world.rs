@@ -1,6 +1,6 @@
 //! Random worlds: one to three VPCs with equal or different ranges, CEN, networks on premises,
 //! services, the classic network, instances with every kind of address. What is allowed in them
-//! is drawn in [`groups`](crate::groups).
+//! is drawn in [`crate::groups`].
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

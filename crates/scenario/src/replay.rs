@@ -146,12 +146,10 @@ pub fn replay(
             break;
         }
         while let Some(change) = changes.next_if(|change| change.at <= frame.at) {
-            replay.pass_time(change.at)?;
             replay.recent.keep(replay.switch.fabric(), change.at);
             replay.switch.apply(change.change.clone(), change.at);
             changed += 1;
         }
-        replay.pass_time(frame.at)?;
         replay.take(id)?;
         taken = id;
     }
@@ -197,20 +195,7 @@ struct Capture {
 }
 
 impl<W: Write> Replay<'_, W> {
-    /// What times out until `until`, each thing at its own moment.
-    fn pass_time(&mut self, until: Instant) -> io::Result<()> {
-        while let Some(deadline) = self.switch.next_deadline().filter(|it| *it <= until) {
-            self.expire(deadline)?;
-        }
-        Ok(())
-    }
-
-    fn expire(&mut self, now: Instant) -> io::Result<()> {
-        let mut verdicts = Vec::new();
-        self.switch.expire(now, &mut Silent, &mut verdicts);
-        self.note(now, verdicts)
-    }
-
+    /// Hands a frame to the switch, which first ends what has timed out by now.
     fn take(&mut self, id: FrameId) -> io::Result<()> {
         let frames = self.frames;
         let frame = frames.frame(id);
@@ -225,7 +210,9 @@ impl<W: Write> Replay<'_, W> {
         while self.due <= taken
             && let Some(deadline) = self.switch.next_deadline()
         {
-            self.expire(deadline)?;
+            let mut verdicts = Vec::new();
+            self.switch.expire(deadline, &mut Silent, &mut verdicts);
+            self.note(deadline, verdicts)?;
         }
         Ok(())
     }

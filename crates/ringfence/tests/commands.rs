@@ -326,6 +326,41 @@ fn colours() {
     assert!(!coloured(&["run", WEB, "-o", "json"], &[("CLICOLOR_FORCE", "1")]));
 }
 
+/// "Ctrl-C stops cleanly and still prints the summary."
+#[cfg(unix)]
+#[test]
+fn an_interrupt_stops_cleanly() {
+    use std::io::{BufRead, BufReader, Read};
+    let folder = folder("an_interrupt");
+    // files run in the order of their names
+    let (quick, busy) = (folder.join("a-quick.yaml"), folder.join("b-busy.yaml"));
+    let web = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/web.yaml");
+    let web = std::fs::read_to_string(web).unwrap();
+    std::fs::write(&quick, &web).unwrap();
+    let load = format!(
+        "{}traffic:\n  - {{ name: busy, from: visitor, to: web-1, udp: 7, rate: 100000, \
+         frame_bytes: 64, start: 0s, duration: 400s }}\n",
+        web.replace("from: visitor", "at: 399s, from: visitor")
+    );
+    std::fs::write(&busy, load).unwrap();
+    let mut child = command(&["run", folder.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // once the first scenario is printed, the handler is there and the second one is under way
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    out.read_line(&mut text).unwrap();
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    out.read_to_string(&mut text).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.ends_with("\n2 passed, 0 failed, 2 skipped\n"), "{text}");
+    assert!(stderr(&output).contains("stopped before the end"));
+}
+
 #[test]
 fn a_closed_pipe_is_no_error() {
     for args in [&["run", "../../scenarios"][..], &["schema"], &["man"], &["--help"]] {

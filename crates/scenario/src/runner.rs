@@ -183,29 +183,36 @@ impl Run<'_> {
 
         let total = steps.len();
         for (done, (at, step)) in steps.into_iter().enumerate() {
+            // what is due at the very moment of a change comes after it
+            let until = match step {
+                Step::Change(_) => Instant::from_ns(at.as_ns().saturating_sub(1)),
+                Step::Start(_) | Step::Round(_) => at,
+            };
+            if at > Instant::START {
+                self.advance(until, &mut || progress(done, total));
+            }
             if self.stopped {
                 return;
             }
             match step {
-                Step::Change(change) => {
-                    // what is due at that very moment comes after the change
-                    if let Some(eve) = at.as_ns().checked_sub(1) {
-                        self.simulation.run_until(Instant::from_ns(eve));
-                    }
-                    self.simulation.apply(change);
-                }
-                Step::Start(number) => {
-                    self.simulation.run_until(at);
-                    self.start(number);
-                }
-                Step::Round(number) => {
-                    self.simulation.run_until(at);
-                    self.send(number);
-                }
+                Step::Change(change) => self.simulation.apply(change),
+                Step::Start(number) => self.start(number),
+                Step::Round(number) => self.send(number),
             }
-            self.stopped = !progress(done, total);
         }
-        self.finish(total, progress);
+        self.finish(&mut || progress(total, total));
+    }
+
+    /// Lets time pass, in steps, between which the run may be stopped.
+    fn advance(&mut self, until: Instant, go_on: &mut dyn FnMut() -> bool) {
+        self.stopped |= !go_on();
+        // a wait of years is no reason for more steps than a bar can show
+        let slice = SLICE.max(until.since(self.simulation.now()) / SLICES_MAX);
+        while !self.stopped && self.simulation.now() < until {
+            let next = self.simulation.now() + slice;
+            self.simulation.run_until(next.min(until));
+            self.stopped = !go_on();
+        }
     }
 
     /// Starts a flow.
@@ -275,26 +282,20 @@ impl Run<'_> {
     }
 
     /// Waits until everybody has seen what there is to see.
-    fn finish(&mut self, total: usize, progress: &mut dyn FnMut(usize, usize) -> bool) {
+    fn finish(&mut self, go_on: &mut dyn FnMut() -> bool) {
         let ends = self.scenario.traffic.iter().map(|traffic| traffic.start + traffic.duration);
-        let rounds = self.scenario.expectations.iter().filter_map(|it| it.session);
+        let rounds = self
+            .flows
+            .iter()
+            .filter_map(|running| self.scenario.expectations[running.flow.expectation].session);
         let end = ends.chain(rounds.map(|session| session.until)).max();
-        let end = end.unwrap_or(Instant::START).max(self.simulation.now());
+        let end = end.unwrap_or_default().max(self.simulation.now());
+        self.advance(end, go_on);
         let last = end + PATIENCE + PATIENCE;
-        while self.simulation.now() < last && !self.stopped {
-            if self.simulation.now() >= end && self.is_everybody_done() {
-                break;
-            }
-            // a wait of years is no reason for more steps than a bar can show
-            let left = end.since(self.simulation.now());
-            let next = self.simulation.now() + SLICE.max(left / SLICES_MAX);
-            self.simulation.run_until(next);
-            self.stopped = !progress(total, total);
+        while !self.stopped && !self.is_everybody_done() && self.simulation.now() < last {
+            self.advance(self.simulation.now() + SLICE, go_on);
         }
-        if !self.stopped {
-            let end = self.simulation.now() + AFTERMATH;
-            self.simulation.run_until(end);
-        }
+        self.advance(self.simulation.now() + AFTERMATH, go_on);
     }
 
     fn is_everybody_done(&self) -> bool {

@@ -390,7 +390,7 @@ expect:
         select: &|_| true,
         seed: None,
         keep_frames: false,
-        progress: &mut |done, _| done < 1,
+        progress: &mut |done, _| done < 2,
     };
     let report = ringfence_scenario::run(&scenario, &mut options).report;
     let statuses: Vec<Status> = report.expectations.iter().map(|it| it.status).collect();

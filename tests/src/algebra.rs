@@ -16,7 +16,7 @@ use ringfence_cloud::{GroupIndex, Interface, InterfaceIndex, Network, Reach, Wor
 use ringfence_frame::{Direction, Family, Protocol};
 use ringfence_policy::{
     Action, Because, Decision, GroupKind, HealthChecks, Nic, Object, PolicySet, Port25, Ports,
-    ProtocolMatch, Question, Rule, RuleRef, SameGroup, SameGroupOutbound,
+    Profile, ProtocolMatch, Question, Rule, RuleRef, SameGroup, SameGroupOutbound,
 };
 
 use crate::intervals::Intervals;
@@ -58,7 +58,7 @@ impl<'a> Algebra<'a> {
 struct Point {
     /// Family and reach: IPv4 internal, IPv4 Internet, IPv6 internal, IPv6 Internet.
     lane: u128,
-    /// Protocol, ICMP type, ICMP code, 8 bits each; type and code are 0 where there are none.
+    /// Protocol, whether there is an ICMP message, its type and code; 8 bits each.
     message: u128,
     peer: u128,
     own: u128,
@@ -73,7 +73,6 @@ impl Point {
             Direction::Inbound => (tuple.target, tuple.source),
             Direction::Outbound => (tuple.source, tuple.target),
         };
-        let (icmp_type, code) = icmp.unwrap_or_default();
         // "For ICMP the ports are no ports": 0 means none.
         let (target_port, source_port) = match tuple.protocol.has_ports() {
             true => (tuple.target_port, tuple.source_port),
@@ -81,7 +80,7 @@ impl Point {
         };
         Point {
             lane: lane(Family::of(peer), reach),
-            message: message(tuple.protocol, icmp_type, code),
+            message: icmp.map_or(no_message(tuple.protocol), |it| message(tuple.protocol, it)),
             peer: bits(peer),
             own: bits(own),
             target_port: target_port.into(),
@@ -154,12 +153,17 @@ impl Painter<'_> {
         picture
     }
 
-    /// "default: basic IN deny / basic OUT allow / advanced IN deny / advanced OUT deny".
+    /// "default: basic IN deny / basic OUT allow / advanced IN deny / advanced OUT deny". The other
+    /// profiles have no implicit allow.
     fn default(&self) -> Decision {
         let groups = &self.interface.groups;
         let all_basic = groups.iter().all(|it| self.policies.group(*it).kind == GroupKind::Basic);
-        let allowed = self.direction == Direction::Outbound && all_basic;
+        let allowed = self.is_alibaba() && self.direction == Direction::Outbound && all_basic;
         Decision { allowed, because: Because::Default }
+    }
+
+    fn is_alibaba(&self) -> bool {
+        self.policies.options.profile == Profile::Alibaba
     }
 
     /// One layer. "Among matching rules of equal priority and action the first named is: groups in
@@ -250,8 +254,8 @@ impl Painter<'_> {
     /// under the option `accept-always`.
     fn paint_same_group(&self, picture: &mut Picture) {
         let outbound = self.policies.options.same_group_outbound;
-        if self.direction == Direction::Outbound && outbound == SameGroupOutbound::CustomRulesFirst
-        {
+        let is_first = outbound == SameGroupOutbound::CustomRulesFirst;
+        if !self.is_alibaba() || (self.direction == Direction::Outbound && is_first) {
             return;
         }
         for &group in self.interface.groups.iter().rev() {
@@ -286,8 +290,9 @@ impl Painter<'_> {
     /// Section 3.6, and option `health_checks`.
     fn paint_always_allowed(&self, picture: &mut Picture) {
         let decision = Decision { allowed: true, because: Because::AlwaysAllowed };
-        let fragmentation_needed = message(Protocol::ICMP, 3, 4);
-        let too_big = (message(Protocol::ICMPV6, 2, 0), message(Protocol::ICMPV6, 2, u8::MAX));
+        let fragmentation_needed = message(Protocol::ICMP, (3, 4));
+        let too_big = [0, u8::MAX].map(|code| message(Protocol::ICMPV6, (2, code)));
+        let too_big = (too_big[0], too_big[1]);
         for message in [(fragmentation_needed, fragmentation_needed), too_big] {
             picture.paint(&Area { message, ..EVERYTHING }, decision);
         }
@@ -332,12 +337,16 @@ fn lane(family: Family, reach: Reach) -> u128 {
     }
 }
 
-fn message(protocol: Protocol, icmp_type: u8, code: u8) -> u128 {
-    u128::from(u32::from_be_bytes([0, protocol.0, icmp_type, code]))
+fn message(protocol: Protocol, (icmp_type, code): (u8, u8)) -> u128 {
+    u128::from(u32::from_be_bytes([protocol.0, 1, icmp_type, code]))
+}
+
+fn no_message(protocol: Protocol) -> u128 {
+    u128::from(u32::from_be_bytes([protocol.0, 0, 0, 0]))
 }
 
 fn protocol(protocol: Protocol) -> Interval {
-    (message(protocol, 0, 0), message(protocol, u8::MAX, u8::MAX))
+    (no_message(protocol), message(protocol, (u8::MAX, u8::MAX)))
 }
 
 fn messages(rule: &Rule) -> Interval {
@@ -345,7 +354,7 @@ fn messages(rule: &Rule) -> Interval {
     let Some(icmp) = rule.icmp else { return protocol(number) };
     let (type_first, type_last) = icmp.icmp_type.map_or((0, u8::MAX), |it| (it, it));
     let (code_first, code_last) = icmp.code.map_or((0, u8::MAX), |it| (it, it));
-    (message(number, type_first, code_first), message(number, type_last, code_last))
+    (message(number, (type_first, code_first)), message(number, (type_last, code_last)))
 }
 
 /// The lanes and the addresses of a range: "IPv4 objects never match IPv6 packets and vice versa".

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use ringfence_cloud::{AccountIndex, GroupIndex, Network, Origin, VpcIndex, World};
-use ringfence_policy::{Catalogue, GroupDraft, PortListDraft, PrefixListDraft, RuleDraft, Text};
+use ringfence_policy::{
+    Catalogue, GroupDraft, PortListDraft, PrefixListDraft, Profile, RuleDraft, Text,
+};
 
 use crate::dice::Dice;
 use crate::world::GroupHead;
@@ -48,7 +50,8 @@ const PROTOCOLS: [&str; 18] = [
 ];
 
 /// The groups that there are, before anybody is in them.
-pub fn heads(dice: &mut Dice, world: &World) -> Vec<GroupHead> {
+pub fn heads(dice: &mut Dice, world: &World, profile: Profile) -> Vec<GroupHead> {
+    let advanced_max = if profile == Profile::Alibaba { 2 } else { 0 };
     let mut heads = Vec::new();
     let mut add = |network, advanced| {
         let index = GroupIndex(heads.len() as u32);
@@ -57,7 +60,7 @@ pub fn heads(dice: &mut Dice, world: &World) -> Vec<GroupHead> {
     for vpc in 0..world.vpcs.len() as u32 {
         let network = Network::Vpc(VpcIndex(vpc));
         (0..dice.between(1, 4)).for_each(|_| add(network, false));
-        (0..dice.between(0, 2)).for_each(|_| add(network, true));
+        (0..dice.between(0, advanced_max)).for_each(|_| add(network, true));
     }
     if dice.chance(40) {
         (0..dice.between(1, 3)).for_each(|_| add(Network::ClassicInternal, false));
@@ -66,7 +69,12 @@ pub fn heads(dice: &mut Dice, world: &World) -> Vec<GroupHead> {
 }
 
 /// What is written in them. `world` has its interfaces.
-pub fn catalogue(dice: &mut Dice, world: &World, heads: &[GroupHead]) -> Catalogue {
+pub fn catalogue(
+    dice: &mut Dice,
+    world: &World,
+    heads: &[GroupHead],
+    profile: Profile,
+) -> Catalogue {
     let pool = Pool::of(world);
     let prefix_lists =
         vec![prefix_list(dice, "pl-v4", &pool.ipv4), prefix_list(dice, "pl-v6", &pool.ipv6)];
@@ -78,7 +86,7 @@ pub fn catalogue(dice: &mut Dice, world: &World, heads: &[GroupHead]) -> Catalog
     }];
     let mut groups: Vec<GroupDraft> = Vec::new();
     for head in heads {
-        let mut writer = Writer { dice, world, heads, pool: &pool, own: *head };
+        let mut writer = Writer { dice, world, heads, pool: &pool, own: *head, profile };
         let mut group = writer.group();
         let neighbours = groups.iter().filter(|it| it.network == head.network);
         let said: Vec<RuleDraft> = neighbours.flat_map(|it| it.rules.clone()).collect();
@@ -154,6 +162,7 @@ struct Writer<'a> {
     heads: &'a [GroupHead],
     pool: &'a Pool,
     own: GroupHead,
+    profile: Profile,
 }
 
 /// Groups belong to the two accounts in turn.
@@ -167,7 +176,7 @@ fn id(index: GroupIndex) -> String {
 
 impl Writer<'_> {
     fn group(&mut self) -> GroupDraft {
-        let same_group = match self.own.advanced {
+        let same_group = match self.own.advanced || !self.is_alibaba() {
             true => None,
             false => self.dice.pick(&[None, Some("accept"), Some("drop")]),
         };
@@ -192,20 +201,21 @@ impl Writer<'_> {
     fn repeat(&mut self, group: &mut GroupDraft, said: &[RuleDraft]) {
         let mut said = said.to_vec();
         said.extend(group.rules.iter().cloned());
-        // An advanced group cannot name a group, nor a group itself.
+        // An advanced group cannot name a group, nor a group itself, nor may another account's
+        // group be named without its account.
         let itself = id(self.own.index);
         said.retain(|it| {
             let object = it.source.as_ref().or(it.destination.as_ref());
             let object = object.map_or("", |it| it.value.as_str());
             let names_a_group = object.contains("sg-") && self.own.advanced;
-            !names_a_group && !object.ends_with(&itself)
+            !names_a_group && !object.starts_with("sg-") && !object.ends_with(&itself)
         });
         for _ in 0..self.dice.between(0, 4) {
             if said.is_empty() {
                 return;
             }
             let mut rule = said[self.dice.between(0, said.len() - 1)].clone();
-            if self.dice.chance(50) {
+            if self.is_alibaba() && self.dice.chance(50) {
                 let forbids = rule.action.is_some_and(|it| it.value == "Forbid");
                 rule.action = Some(text(if forbids { "Allow" } else { "Forbid" }));
             }
@@ -215,6 +225,10 @@ impl Writer<'_> {
             let place = self.dice.between(0, group.rules.len());
             group.rules.insert(place, rule);
         }
+    }
+
+    fn is_alibaba(&self) -> bool {
+        self.profile == Profile::Alibaba
     }
 
     fn is_classic(&self) -> bool {
@@ -243,10 +257,12 @@ impl Writer<'_> {
             true => (object, None, Vec::new(), narrowed),
             false => (None, object, narrowed, Vec::new()),
         };
+        let forbids = self.is_alibaba() && self.dice.chance(45);
+        let (icmp_type, icmp_code) = self.icmp(protocol);
         RuleDraft {
             id: None,
             direction: text(if inbound { "Inbound" } else { "Outbound" }),
-            action: Some(text(if self.dice.chance(45) { "Forbid" } else { "Allow" })),
+            action: Some(text(if forbids { "Forbid" } else { "Allow" })),
             priority: Some(text(self.dice.pick(&PRIORITIES))),
             protocol: text(protocol),
             port_range: Some(text(if has_ports { ports } else { "-1/-1" })),
@@ -256,8 +272,8 @@ impl Writer<'_> {
             sources,
             targets,
             nic: nic.map(text),
-            icmp_type: None,
-            icmp_code: None,
+            icmp_type: icmp_type.map(text),
+            icmp_code: icmp_code.map(text),
             description: None,
             origin: Origin::nowhere(),
         }
@@ -272,20 +288,48 @@ impl Writer<'_> {
         }
     }
 
+    /// Type and code, which other profiles than Alibaba Cloud's know.
+    fn icmp(&mut self, protocol: &str) -> (Option<&'static str>, Option<&'static str>) {
+        let is_icmp = protocol.contains("ICMP") || protocol == "58";
+        match is_icmp && !self.is_alibaba() && self.dice.chance(60) {
+            true => self.dice.pick(&[
+                (Some("8"), None),
+                (Some("8"), Some("0")),
+                (Some("128"), Some("-1")),
+                (Some("3"), Some("1")),
+                (Some("1"), Some("4")),
+                (Some("-1"), None),
+                (Some("0"), Some("0")),
+            ]),
+            false => (None, None),
+        }
+    }
+
+    /// "References across joined VPCs" are AWS's.
+    fn may_name(&self, other: &GroupHead) -> bool {
+        let is_joined = match (self.own.network, other.network) {
+            (Network::Vpc(own), Network::Vpc(other)) => {
+                self.world.joined_vpcs(own).contains(&other)
+            }
+            _ => false,
+        };
+        let is_own = other.index == self.own.index;
+        match self.profile {
+            Profile::Alibaba => other.network == self.own.network && !is_own && !other.advanced,
+            Profile::Neutron => other.network == self.own.network,
+            Profile::Aws => other.network == self.own.network || is_joined,
+        }
+    }
+
     /// A range, a group, or a prefix list.
     fn object(&mut self, is_ipv6: bool, groups_count: bool) -> String {
-        let others: Vec<GroupIndex> = self
-            .heads
-            .iter()
-            .filter(|it| it.network == self.own.network && !it.advanced)
-            .filter(|it| it.index != self.own.index)
-            .map(|it| it.index)
-            .collect();
+        let others: Vec<GroupIndex> =
+            self.heads.iter().filter(|it| self.may_name(it)).map(|it| it.index).collect();
         if groups_count && !others.is_empty() && self.dice.chance(35) {
             let group = self.dice.pick(&others);
             let owner = account(group);
             let own = account(self.own.index);
-            return match owner == own && self.dice.chance(70) && self.heads.len() < 3 {
+            return match owner == own && self.dice.chance(70) {
                 true => id(group),
                 false => format!("{}/{}", self.world.accounts[owner.as_usize()], id(group)),
             };

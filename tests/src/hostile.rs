@@ -350,7 +350,7 @@ impl<'a> Hostile<'a> {
 }
 
 /// Makes the IPv4 header checksum right, so that what follows is looked at.
-fn mend_checksum(frame: &mut [u8]) {
+pub fn mend_checksum(frame: &mut [u8]) {
     if frame.get(12..14) != Some(&[8, 0]) {
         return;
     }

@@ -11,7 +11,9 @@ use ringfence_cloud::{
     VpcIndex, World,
 };
 use ringfence_frame::MacAddr;
-use ringfence_policy::{HealthChecks, Options, Port25, SameGroupOutbound, Severity, validate};
+use ringfence_policy::{
+    HealthChecks, Options, Port25, Profile, SameGroupOutbound, Severity, validate,
+};
 use ringfence_session::{TcpMidstream, Timeouts};
 use ringfence_switch::{Fabric, SwitchOptions};
 
@@ -26,7 +28,8 @@ pub fn draw(seed: u64) -> Result<Fabric, String> {
     let mut dice = Dice::new(seed);
     let mut draft = Draft { world: World::default(), dice: &mut dice, hosts: 0 };
     draft.networks();
-    let heads = groups::heads(draft.dice, &draft.world);
+    let options = options(draft.dice);
+    let heads = groups::heads(draft.dice, &draft.world, options.profile);
     draft.instances(&heads);
     draft.outside();
     let mut world = draft.world;
@@ -34,8 +37,7 @@ pub fn draw(seed: u64) -> Result<Fabric, String> {
         return Err(problem.message);
     }
     world.index();
-    let catalogue = groups::catalogue(&mut dice, &world, &heads);
-    let options = options(&mut dice);
+    let catalogue = groups::catalogue(&mut dice, &world, &heads, options.profile);
     let (policies, _) = validate(&world, &catalogue, options).map_err(|violations| {
         let refused = violations.into_iter().find(|it| it.severity == Severity::Error);
         refused.map(|it| format!("{}: {}", it.code, it.message)).unwrap_or_default()
@@ -50,6 +52,9 @@ pub fn draw(seed: u64) -> Result<Fabric, String> {
 }
 
 fn options(dice: &mut Dice) -> Options {
+    if dice.chance(20) {
+        return Options::of(dice.pick(&[Profile::Aws, Profile::Neutron]));
+    }
     let same_group_outbound = match dice.chance(30) {
         true => SameGroupOutbound::AcceptAlways,
         false => SameGroupOutbound::CustomRulesFirst,

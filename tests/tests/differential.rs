@@ -45,7 +45,7 @@ fn reference_algebra_and_frames_agree() {
 }
 
 /// What the random worlds must have met for their agreement to mean anything.
-const EVERYTHING_TO_MEET: [&str; 42] = [
+const EVERYTHING_TO_MEET: [&str; 46] = [
     "outbound rule allow",
     "outbound rule deny",
     "outbound same-group allow",
@@ -88,6 +88,10 @@ const EVERYTHING_TO_MEET: [&str; 42] = [
     "frame answered",
     "tie between rules",
     "forbid over allow",
+    "ICMP type",
+    "profile Alibaba",
+    "profile Aws",
+    "profile Neutron",
 ];
 
 /// How often the worlds met what.
@@ -119,6 +123,7 @@ fn check_worlds(mut seed: u64, worlds: u64) -> Result<Met, String> {
                 check_world(&fabric, seed, &mut met).map_err(place)?;
                 checked += 1;
                 met.count("world");
+                met.count(format!("profile {:?}", fabric.policies.options.profile));
             }
             Err(refused) => {
                 let class = refused.split(':').next().unwrap_or_default().to_owned();
@@ -182,6 +187,9 @@ fn check_question(
             Object::Group(_) => "object group",
             Object::PrefixList(_) => "object prefix list",
         });
+        if rule.icmp.is_some() {
+            met.count("ICMP type");
+        }
         let groups = &fabric.world.interface(question.interface).groups;
         let rules = groups.iter().flat_map(|it| &fabric.policies.group(*it).rules);
         let beside: Vec<_> = rules

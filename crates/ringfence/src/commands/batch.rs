@@ -227,3 +227,35 @@ impl Answers {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The worst thing decides the exit code.
+    #[test]
+    fn the_outcome_of_a_batch() {
+        let lines = |count| {
+            let mut lines = Lines::default();
+            (1..=count).for_each(|line| lines.add(line, || "said".to_owned()));
+            lines
+        };
+        let output = Output::new(Format::Jsonl);
+        for ((unexpected, refused, disagreed), outcome) in [
+            ((0, 0, 0), Outcome::Good),
+            ((2, 0, 0), Outcome::False),
+            ((2, 1, 0), Outcome::Invalid),
+            ((2, 1, 1), Outcome::Failed),
+            ((0, 0, 1), Outcome::Failed),
+        ] {
+            let tally = Tally {
+                answered: 3,
+                refused: lines(refused),
+                disagreed: lines(disagreed),
+                unexpected: lines(unexpected),
+            };
+            let found = tally.outcome(&output, Path::new("probes.jsonl"), None);
+            assert_eq!(found, outcome, "{unexpected} {refused} {disagreed}");
+        }
+    }
+}

@@ -9,7 +9,7 @@ mod account;
 mod render;
 
 pub use account::{GroupAccount, Nearest, RuleAccount, SideAccount};
-pub(crate) use account::{object_words, ports_words, protocol_words};
+pub(crate) use account::{object_words, ports_words, protocol_words, range_words};
 
 use ringfence_frame::Instant;
 use ringfence_switch::{Fabric, FrameId, Observer, Recording, Silent, Switch, Verdict};

@@ -373,7 +373,7 @@ pub(crate) fn ports_words(policies: &PolicySet, ports: &Ports) -> String {
 }
 
 /// `80/80`
-fn range_words(range: PortRange) -> String {
+pub(crate) fn range_words(range: PortRange) -> String {
     format!("{}/{}", range.first(), range.last())
 }
 

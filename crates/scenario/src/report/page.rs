@@ -34,6 +34,7 @@ struct Scenario<'a> {
     wide_width: i32,
     narrow_width: i32,
     left_out: Vec<String>,
+    joins: Vec<String>,
     flows: Vec<Flow<'a>>,
     groups: Vec<Group<'a>>,
     round_trips: Vec<RoundTrips<'a>>,
@@ -90,7 +91,9 @@ struct Group<'a> {
 #[derive(Serialize)]
 struct Rule<'a> {
     it: &'a RuleReport,
+    /// What its authorization object is: `Source` or `Destination`.
     end: &'static str,
+    other_end: &'static str,
     object: String,
     place: String,
     decisions: Option<u64>,
@@ -170,6 +173,7 @@ impl<'a> Scenario<'a> {
             wide_width: topology.wide_width,
             narrow_width: topology.narrow_width,
             left_out: topology.left_out,
+            joins: topology.joins,
             groups: run.topology.groups.iter().map(|group| Group::of(group, run)).collect(),
             round_trips: round_trips(&flows),
             generators: run
@@ -264,10 +268,11 @@ fn session(it: &ExpectationReport) -> Option<String> {
     };
     Some(format!(
         "The flow was kept going: {} rounds were answered, {last}. The session was {}, and on \
-         paper it is {}.",
+         paper it is {}: {}.",
         session.rounds_answered,
         word(session.kept),
-        word(session.kept_on_paper)
+        word(session.kept_on_paper),
+        session.reason.trim_end_matches('.')
     ))
 }
 
@@ -321,12 +326,19 @@ impl<'a> Group<'a> {
                 place(&change.origin)
             )
         });
-        let rules = it.rules.iter().map(|rule| Rule {
-            it: rule,
-            end: if rule.direction == "inbound" { "Source" } else { "Destination" },
-            object: object(rule, it, run),
-            place: place(&rule.origin),
-            decisions: change.is_none().then(|| decisions(&rule.id)),
+        let rules = it.rules.iter().map(|rule| {
+            let (end, other_end) = match rule.direction {
+                "inbound" => ("Source", "Destination"),
+                _ => ("Destination", "Source"),
+            };
+            Rule {
+                it: rule,
+                end,
+                other_end,
+                object: object(rule, it, run),
+                place: place(&rule.origin),
+                decisions: change.is_none().then(|| decisions(&rule.id)),
+            }
         });
         Group { it, rules: rules.collect(), implicit: implicit(it), replaced }
     }

@@ -6,6 +6,9 @@
 mod flows;
 mod layout;
 mod picture;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 mod text;
 
 use crate::runner::report::RunReport;
@@ -25,6 +28,8 @@ pub(super) struct Topology {
     pub(super) narrow_width: i32,
     /// What it leaves out, in sentences.
     pub(super) left_out: Vec<String>,
+    /// What joins its regions, in words.
+    pub(super) joins: Vec<String>,
 }
 
 /// Draws a run's topology; `id` is the section's in the page.
@@ -33,7 +38,8 @@ pub(super) fn topology(run: &RunReport, id: &str) -> Topology {
     let description = description(&picture);
     let (wide, wide_width) = draw(&picture, &WIDE, &format!("{id}-wide"), &description);
     let (narrow, narrow_width) = draw(&picture, &NARROW, &format!("{id}-narrow"), &description);
-    Topology { wide, narrow, wide_width, narrow_width, left_out: picture.left_out }
+    let joins = picture.joins.into_iter().map(|join| join.title).collect();
+    Topology { wide, narrow, wide_width, narrow_width, left_out: picture.left_out, joins }
 }
 
 /// The picture in words.

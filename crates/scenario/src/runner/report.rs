@@ -414,14 +414,20 @@ pub struct RuleReport {
     pub direction: &'static str,
     /// Its id.
     pub id: String,
+    /// `internet` or `intranet`: which NIC of a classic instance it guards; `intranet` in a VPC.
+    pub nic: &'static str,
     /// The authorization object.
     pub object: String,
     /// File, line, column.
     pub origin: String,
+    /// Of a five-tuple rule: the other end's addresses; any if empty.
+    pub own_addresses: Vec<String>,
     /// Target ports.
     pub ports: String,
     /// Its priority.
     pub priority: u8,
     /// Its protocol.
     pub protocol: String,
+    /// Of a five-tuple rule: source ports; any if empty.
+    pub source_ports: Vec<String>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ringfence_cloud::{Interface, Network, Place, World};
 use ringfence_endpoints::application::Application;
-use ringfence_policy::{PolicySet, Rule, SameGroup};
+use ringfence_policy::{Nic, PolicySet, Rule, SameGroup};
 use ringfence_switch::{Counters, Fabric, InterfaceCounters, PortCounters};
 
 use super::report::{
@@ -13,7 +13,7 @@ use super::report::{
     VSwitchReport,
 };
 use crate::answer::action_name;
-use crate::explain::{object_words, ports_words, protocol_words};
+use crate::explain::{object_words, ports_words, protocol_words, range_words};
 use crate::words;
 
 type Serves = BTreeMap<Place, Vec<(u16, Application)>>;
@@ -161,11 +161,17 @@ fn rule_report(policies: &PolicySet, rule: &Rule) -> RuleReport {
         description: rule.description.clone(),
         direction: rule.direction.name(),
         id: rule.id.clone(),
+        nic: match rule.nic {
+            Nic::Internet => "internet",
+            Nic::Intranet => "intranet",
+        },
         object: object_words(policies, rule.object),
         origin: rule.origin.to_string(),
+        own_addresses: strings(&rule.own_addresses),
         ports: ports_words(policies, &rule.ports),
         priority: rule.priority.get(),
         protocol: protocol_words(rule.protocol),
+        source_ports: rule.source_ports.iter().map(|range| range_words(*range)).collect(),
     }
 }
 

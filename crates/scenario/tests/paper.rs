@@ -3,10 +3,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+use ringfence_cloud::{Edge, Network, OnPremisesIndex, Place, VpcIndex};
+use ringfence_frame::{Protocol, Tuple};
 use ringfence_scenario::answer::{Answer, same_verdict};
 use ringfence_scenario::probe::{Resolved, resolve};
 use ringfence_scenario::probes::parse_probe_line;
 use ringfence_scenario::{Explainer, Scenario, Source, load, paper};
+use ringfence_switch::{Because, Stage, Verdict};
 
 const WORLD: &str = r#"
 title: Every way there is
@@ -292,4 +295,80 @@ fn every_icmp_type_and_every_protocol() {
             explainer.verdict(&packet).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
     }
+}
+
+/// Packets that no probe makes: a source that is somebody else's, or nobody's.
+#[test]
+fn who_may_send() {
+    let scenario = scenario();
+    let world = &scenario.fabric.world;
+    let web_1 = Place::Interface(world.interface_named("web-1").unwrap());
+    let visitor = Place::Outside(world.outside_named("visitor").unwrap());
+    let vpc_a = Place::Edge(Edge::Intranet(Network::Vpc(VpcIndex(0))));
+    let site = Place::Edge(Edge::OnPremises(OnPremisesIndex(0)));
+    let internet = Place::Edge(Edge::Internet);
+    let mut explainer = Explainer::new(scenario.fabric.clone());
+    for (port, source, target, expected) in [
+        (web_1, "172.16.1.11", "172.16.2.10", "deny spoofed at admit"),
+        (web_1, "47.96.10.1", "172.16.2.10", "deny spoofed at admit"),
+        (web_1, "127.0.0.1", "172.16.2.10", "deny malformed at parse"),
+        (web_1, "224.0.0.1", "172.16.2.10", "deny malformed at parse"),
+        (web_1, "0.0.0.1", "172.16.2.10", "deny malformed at parse"),
+        (web_1, "169.254.1.1", "172.16.2.10", "deny spoofed at admit"),
+        (web_1, "172.16.1.10", "169.254.1.1", "deny not-forwarded at admit"),
+        (visitor, "203.0.113.8", "47.96.10.1", "deny spoofed at admit"),
+        // an edge is everybody who is nobody else
+        (internet, "47.96.10.2", "47.96.10.1", "deny spoofed at admit"),
+        (internet, "203.0.113.7", "47.96.10.1", "deny spoofed at admit"),
+        (internet, "203.0.113.8", "47.96.10.1", "allow rule at inbound"),
+        (vpc_a, "172.16.2.10", "172.16.1.10", "deny spoofed at admit"),
+        (vpc_a, "172.16.2.99", "172.16.1.10", "allow rule at inbound"),
+        (site, "172.16.2.10", "172.16.1.10", "deny spoofed at admit"),
+        (site, "10.10.1.1", "172.16.1.10", "deny spoofed at admit"),
+        (site, "10.10.1.2", "172.16.1.10", "allow rule at inbound"),
+    ] {
+        let tuple = Tuple {
+            source: source.parse().unwrap(),
+            target: target.parse().unwrap(),
+            protocol: Protocol::TCP,
+            source_port: 40_000,
+            target_port: 80,
+        };
+        let packet = Resolved { port, tuple, icmp: None };
+        let verdict = explainer.verdict(&packet).unwrap();
+        let answer = Answer::of(&scenario.fabric, &verdict);
+        let found = format!("{} {} at {}", answer.verdict, answer.because, answer.stage);
+        assert_eq!(found, expected, "{source} > {target}");
+    }
+}
+
+/// Everything but the sessions counts when two verdicts are compared.
+#[test]
+fn what_makes_verdicts_differ() {
+    let scenario = scenario();
+    let mut explainer = Explainer::new(scenario.fabric.clone());
+    let line = r#"{"from":"web-1","to":"web-2","protocol":"tcp","target_port":22}"#;
+    let probe = parse_probe_line(&scenario.fabric.world, line).unwrap();
+    let packet = resolve(&scenario.fabric.world, &probe).unwrap();
+    let verdict = explainer.verdict(&packet).unwrap();
+    let changes: [fn(&mut Verdict); 9] = [
+        |it| it.allowed = false,
+        |it| it.because = Because::Default,
+        |it| it.stage = Stage::Outbound,
+        |it| it.tuple = None,
+        |it| it.to = None,
+        |it| it.outbound = None,
+        |it| it.inbound = None,
+        |it| it.outbound.as_mut().unwrap().because = Because::AlwaysAllowed,
+        |it| it.inbound.as_mut().unwrap().allowed = false,
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        let mut other = verdict.clone();
+        change(&mut other);
+        assert!(!same_verdict(&verdict, &other), "change {number}");
+    }
+    let mut other = verdict.clone();
+    other.inbound.as_mut().unwrap().session = None;
+    other.epoch += 1;
+    assert!(same_verdict(&verdict, &other));
 }

@@ -249,6 +249,19 @@ expect:
 }
 
 #[test]
+fn a_flow_waits_for_those_that_are_kept_going() {
+    let output = check(
+        r#"
+expect:
+  - { from: visitor, to: web-1, gre: true, verdict: allow, session: { kept: true, every: 1s, until: 30s } }
+  - { from: visitor, to: web-1, gre: true, verdict: allow, rule: sg-web/4 }
+"#,
+        &[("allowed, sent", &[]), ("allowed, sent", &[])],
+    );
+    assert_eq!(ports(&output), [(0, 0), (0, 92_000)]);
+}
+
+#[test]
 fn a_source_port_that_a_rule_names_is_not_changed() {
     let output = check(
         r#"

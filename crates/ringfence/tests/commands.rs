@@ -149,6 +149,23 @@ fn run_writes_captures_flow_log_and_junit() {
 }
 
 #[test]
+fn run_writes_a_report_and_says_where() {
+    let folder = folder("run_report");
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (one, two) = (path("new/one"), path("two"));
+    check(&["run", WEB, "--report", &one], 0, &["passed"], &["new/one/index.html"]);
+    check(&["run", WEB, "--report", &two], 0, &["passed"], &["two/index.html"]);
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let page = read("new/one/index.html");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
+    assert!(page == read("two/index.html"));
+    // of several scenarios there is one page, also when an expectation failed
+    check(&["run", WEB, WRONG, "--report", &two], 1, &["failed"], &["two/index.html"]);
+    assert!(read("two/index.html").contains("2 scenarios"));
+    check(&["run", WEB, "--report", "/dev/null/no"], 3, &["ok"], &["cannot write"]);
+}
+
+#[test]
 fn two_runs_print_the_same_bytes() {
     let run = || command(&["run", "../../scenarios", "-o", "json"]).output().unwrap().stdout;
     let (one, two) = (run(), run());

@@ -4,7 +4,7 @@
 
 use super::svg::{Anchor, Rect, Svg};
 use super::units;
-use crate::runner::report::LatencyReport;
+use crate::runner::report::{LatencyBucket, LatencyReport};
 
 /// Width and height of a histogram: that of a narrow phone, so that its letters can be read there.
 const SIZE: (i32, i32) = (360, 210);
@@ -43,7 +43,7 @@ pub(super) fn histogram(latency: &LatencyReport, name: &str, id: &str) -> String
     );
     let title = format!("Latency histogram of {name}");
     let mut svg = Svg::new(SIZE, "histogram", id, &title, &description);
-    draw_scale(&mut svg, highest);
+    draw_scale(&mut svg, highest, is_even(&latency.histogram));
     let buckets = latency.histogram.len().max(1);
     let left_of = |place: usize| {
         let offset = place as u64 * PLOT.width as u64 / buckets as u64;
@@ -68,14 +68,27 @@ pub(super) fn histogram(latency: &LatencyReport, name: &str, id: &str) -> String
     svg.finish()
 }
 
-fn draw_scale(svg: &mut Svg, highest: u64) {
+fn draw_scale(svg: &mut Svg, highest: u64, is_even: bool) {
     let (x, right, bottom) = (PLOT.x, PLOT.right(), PLOT.bottom());
     for (y, value) in [(PLOT.y, highest), (PLOT.y + PLOT.height / 2, highest / 2), (bottom, 0)] {
         svg.path("grid", &format!("M{x} {y}H{right}"));
         svg.text("tick", (x - 5, y + 4), Anchor::End, &units::count(value));
     }
-    svg.text("tick", (x - 42, 12), Anchor::Start, "frames");
-    svg.text("tick", (right, SIZE.1 - 4), Anchor::End, "latency, virtual time");
+    svg.text("tick", (x - 44, 9), Anchor::Start, "frames");
+    let axis = match is_even {
+        true => "latency, virtual time",
+        false => "latency (logarithmic), virtual time",
+    };
+    svg.text("tick", (right, SIZE.1 - 4), Anchor::End, axis);
+}
+
+/// Whether buckets are of one width, the first aside; widths grow by a quarter where they are not.
+fn is_even(buckets: &[LatencyBucket]) -> bool {
+    let width = |place: usize| buckets[place + 1].up_to_ns - buckets[place].up_to_ns;
+    match buckets.len() {
+        0..3 => true,
+        many => width(many - 2) - width(0) <= width(0) / 8,
+    }
 }
 
 /// The bounds of the first and the last bucket below, median and 99 % above.
@@ -85,6 +98,12 @@ fn draw_quantiles(svg: &mut Svg, latency: &LatencyReport, left_of: &dyn Fn(usize
     svg.text("tick", (PLOT.x, y), Anchor::Start, &units::duration(latency.min));
     if latency.max > latency.min {
         svg.text("tick", (PLOT.right(), y), Anchor::End, &units::duration(latency.max));
+    }
+    if buckets.len() >= 8 {
+        let half = buckets.len() / 2;
+        let words = units::duration(buckets[half - 1].up_to_ns);
+        svg.path("grid", &format!("M{x} {}v4", PLOT.bottom(), x = left_of(half)));
+        svg.text("tick", (left_of(half), y), Anchor::Middle, &words);
     }
     let place = |value: u64| {
         let within = buckets.iter().position(|bucket| value <= bucket.up_to_ns);
@@ -99,14 +118,14 @@ fn draw_quantiles(svg: &mut Svg, latency: &LatencyReport, left_of: &dyn Fn(usize
             units::duration(latency.p50),
             units::duration(latency.p99)
         );
-        let x = middle.clamp(PLOT.x + 50, PLOT.right() - 90);
-        svg.text("tick", (x, PLOT.y - 10), Anchor::Middle, &both);
+        let x = middle.clamp(PLOT.x + 76, PLOT.right() - 90);
+        svg.text("tick", (x, PLOT.y - 8), Anchor::Middle, &both);
     } else {
         let median = format!("median {}", units::duration(latency.p50));
-        let x = middle.max(PLOT.x + 40);
-        svg.text("tick", (x, PLOT.y - 10), Anchor::Middle, &median);
+        let x = middle.max(PLOT.x + 46);
+        svg.text("tick", (x, PLOT.y - 8), Anchor::Middle, &median);
         let last = format!("99 % {}", units::duration(latency.p99));
-        svg.text("tick", (most.min(PLOT.right() - 40), PLOT.y - 10), Anchor::Middle, &last);
+        svg.text("tick", (most.min(PLOT.right() - 40), PLOT.y - 8), Anchor::Middle, &last);
     }
     if most > middle {
         svg.path("quantile", &format!("M{most} {}V{}", PLOT.y - 4, PLOT.bottom()));
@@ -115,7 +134,7 @@ fn draw_quantiles(svg: &mut Svg, latency: &LatencyReport, left_of: &dyn Fn(usize
 
 #[cfg(test)]
 mod tests {
-    use super::{bar, histogram};
+    use super::{bar, histogram, is_even};
     use crate::runner::report::{LatencyBucket, LatencyReport};
 
     #[test]
@@ -130,6 +149,19 @@ mod tests {
         check(0, 0, 100, 4, 4);
         check(7, 7, 0, 1_000, 1_000);
         check(u64::MAX, u64::MAX, 1, 1_000, 1_000);
+    }
+
+    #[test]
+    fn a_scale_says_whether_it_is_even() {
+        let check = |bounds: &[u64], expected: bool| {
+            let bucket = |&up_to_ns: &u64| LatencyBucket { frames: 1, up_to_ns };
+            let buckets: Vec<LatencyBucket> = bounds.iter().map(bucket).collect();
+            assert_eq!(is_even(&buckets), expected, "{bounds:?}");
+        };
+        check(&[], true);
+        check(&[5, 9], true);
+        check(&[100, 200, 300, 400], true);
+        check(&[1_000, 1_250, 1_562, 1_953], false);
     }
 
     #[test]

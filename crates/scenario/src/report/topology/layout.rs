@@ -46,7 +46,7 @@ pub(super) const NARROW: Shape = Shape {
     node_width: 176,
     outside_width: 176,
     gutter: 0,
-    label_max: 104,
+    label_max: 106,
     lane: 6,
     pad: 6,
     slot: 22,

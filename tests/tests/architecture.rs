@@ -289,7 +289,7 @@ fn crates() -> impl Iterator<Item = PathBuf> {
 }
 
 fn members() -> impl Iterator<Item = PathBuf> {
-    crates().chain([root().join("tests")])
+    crates().chain([root().join("tests"), root().join("bench")])
 }
 
 fn all_sources() -> Vec<PathBuf> {

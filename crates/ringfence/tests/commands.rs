@@ -145,7 +145,24 @@ fn run_writes_captures_flow_log_and_junit() {
     // of several scenarios each has a folder
     check(&["run", WEB, WRONG, "--pcap", &pcap], 1, &["passed"], &[]);
     assert!(folder.join("pcap/wrong-idea/visitor.pcapng").exists());
-    check(&["run", WEB, "--junit-xml", "/nowhere/junit.xml"], 3, &["ok"], &["cannot write"]);
+    let new = folder.join("new/folder/flow.log");
+    check(&["run", WEB, "--flow-log", new.to_str().unwrap()], 0, &["ok"], &[]);
+    assert!(new.exists());
+    let unwritable = path("flow.log/junit.xml");
+    check(&["run", WEB, "--junit-xml", &unwritable], 3, &["ok"], &["cannot write"]);
+}
+
+#[test]
+fn a_file_on_standard_output_has_it_alone() {
+    let output = check(&["run", WEB, "--junit-xml", "-"], 0, &["<?xml"], &["2 passed, 0 failed"]);
+    let text = stdout(&output);
+    assert!(text.starts_with("<?xml"), "{text}");
+    assert!(text.trim_end().ends_with("</testsuites>"), "{text}");
+    let output =
+        check(&["run", WEB, "--flow-log", "-", "-o", "json"], 0, &["version"], &["2 passed"]);
+    assert!(stdout(&output).lines().all(|line| line.split(' ').count() == 21));
+    let both = ["run", WEB, "--flow-log", "-", "--junit-xml", "-"];
+    check(&both, 2, &[], &["both name standard output"]);
 }
 
 #[test]
@@ -355,7 +372,7 @@ fn an_interrupt_stops_cleanly() {
     let web = std::fs::read_to_string(web).unwrap();
     std::fs::write(&quick, &web).unwrap();
     let load = format!(
-        "{}traffic:\n  - {{ name: busy, from: visitor, to: web-1, udp: 7, rate: 100000, \
+        "{}traffic:\n  - {{ name: busy, from: visitor, to: web-1, udp: 7, rate: 10000, \
          frame_bytes: 64, start: 0s, duration: 400s }}\n",
         web.replace("from: visitor", "at: 399s, from: visitor")
     );

@@ -223,7 +223,7 @@ fn lines_that_are_no_questions() {
         ("RF0008", "EOF while parsing an object at line 1 column 1"),
         (
             "RF0301",
-            "`visitr` is no instance, interface or outside host of this scenario; did you mean `visitor`",
+            "`visitr` is no instance, interface or outside host of this scenario; did you mean `visitor`?",
         ),
         ("RF0007", "a TCP probe needs a target port"),
         ("RF0008", "unknown field `prot`"),

@@ -188,7 +188,7 @@ fn unknown_party(world: &World, text: &str) -> ProbeError {
     let near = suggestion(text, interfaces.chain(outside));
     ProbeError::UnknownParty {
         name: text.to_owned(),
-        suggestion: near.map(|near| format!("; did you mean `{near}`")).unwrap_or_default(),
+        suggestion: near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default(),
     }
 }
 

@@ -201,7 +201,7 @@ fn families() {
 #[test]
 fn unknown_parties_are_told_with_a_suggestion() {
     let expected = "error: `webb` is no instance, interface or outside host of this scenario; did \
-                    you mean `web`";
+                    you mean `web`?";
     check("visitor", "webb", "", expected);
     let expected = "error: `nobody` is no instance, interface or outside host of this scenario";
     check("nobody", "web", "", expected);

@@ -31,6 +31,7 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Outcome, Failure> {
         };
         return Err(Failure::Nothing(what));
     }
+    let gives_away = artifacts::takes_standard_output(args)?;
     let stopped = on_interrupt()?;
     let bar = progress_bar(scenarios.len());
     let mut out = output.out();
@@ -39,7 +40,9 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Outcome, Failure> {
     let mut left = scenarios.iter();
     for scenario in left.by_ref() {
         let run = run_one(args, scenario, &stopped, &bar);
-        bar.suspend(|| print_one(&mut out, output, &run.report))?;
+        if !gives_away {
+            bar.suspend(|| print_one(&mut out, output, &run.report))?;
+        }
         artifacts.take(scenario, &run)?;
         bar.inc(1);
         reports.push(run.report);
@@ -52,7 +55,12 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Outcome, Failure> {
     let selected = |scenario: &&Scenario| {
         scenario.expectations.iter().filter(|it| selects(args, scenario, it)).count()
     };
-    print_all(&mut out, output, &reports, left.map(selected).sum())?;
+    let not_begun = left.map(selected).sum();
+    if gives_away {
+        output.say(&summary(&reports, not_begun));
+    } else {
+        print_all(&mut out, output, &reports, not_begun)?;
+    }
     out.flush()?;
     outcome(output, &reports, stopped.load(Ordering::Relaxed))
 }
@@ -167,18 +175,28 @@ fn print_one(out: &mut Out, output: &Output, report: &RunReport) -> Result<(), F
     Ok(())
 }
 
-/// The summary, and documents that hold all runs. `not_begun` counts the expectations of scenarios
-/// that were not begun.
+/// Expectations that passed, failed and were skipped. `not_begun` counts the expectations of
+/// scenarios that were not begun.
+fn totals(reports: &[RunReport], not_begun: usize) -> (usize, usize, usize) {
+    let sum = |count: fn(&RunReport) -> usize| reports.iter().map(count).sum::<usize>();
+    let skipped = sum(|report| report.skipped) + not_begun;
+    (sum(|report| report.passed), sum(|report| report.failed), skipped)
+}
+
+/// The last line: `N passed, N failed`.
+fn summary(reports: &[RunReport], not_begun: usize) -> String {
+    let (passed, failed, skipped) = totals(reports, not_begun);
+    table::summary(passed, failed, skipped)
+}
+
+/// The summary, and documents that hold all runs.
 fn print_all(
     out: &mut Out,
     output: &Output,
     reports: &[RunReport],
     not_begun: usize,
 ) -> Result<(), Failure> {
-    let sum = |count: fn(&RunReport) -> usize| reports.iter().map(count).sum::<usize>();
-    let (passed, failed) = (sum(|report| report.passed), sum(|report| report.failed));
-    let skipped = sum(|report| report.skipped) + not_begun;
-    let line = table::summary(passed, failed, skipped);
+    let line = summary(reports, not_begun);
     match output.format {
         Format::Table | Format::Wide => writeln!(out, "{line}")?,
         Format::Jsonl => output.say(&line),
@@ -188,6 +206,7 @@ fn print_all(
                 .map(serde_json::to_value)
                 .collect::<Result<_, _>>()
                 .map_err(std::io::Error::from)?;
+            let (passed, failed, skipped) = totals(reports, not_begun);
             let document = json!({
                 "failed": failed,
                 "format_version": FORMAT_VERSION,

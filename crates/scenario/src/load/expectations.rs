@@ -287,7 +287,7 @@ fn report(error: &ProbeError, origin: &Origin, findings: &mut Findings) {
         && !suggestion.is_empty()
     {
         message.truncate(message.len() - suggestion.len());
-        help = format!("{}?", suggestion.trim_start_matches("; "));
+        help = suggestion.trim_start_matches("; ").to_owned();
     }
     findings.error(error.code(), origin, message, help);
 }
@@ -296,7 +296,7 @@ fn report(error: &ProbeError, origin: &Origin, findings: &mut Findings) {
 const FRAME_BYTES: std::ops::RangeInclusive<u16> = 60..=1_514;
 
 /// Frames that one generator may send: what a run can hold.
-const FRAMES_MAX: u128 = 50_000_000;
+const FRAMES_MAX: u128 = 5_000_000;
 
 pub(super) fn traffic(
     context: &Context<'_>,

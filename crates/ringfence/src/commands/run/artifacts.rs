@@ -8,8 +8,20 @@ use std::path::{Path, PathBuf};
 use ringfence_scenario::{RunOutput, RunReport, Scenario, captures, flow_log, junit, report};
 
 use crate::cli::RunArgs;
+use crate::files;
 use crate::outcome::Failure;
 use crate::output::Output;
+
+/// Whether a file is to go to standard output (`-`), which then holds nothing else.
+pub(super) fn takes_standard_output(args: &RunArgs) -> Result<bool, Failure> {
+    let is_meant = |path: &Option<PathBuf>| path.as_deref().is_some_and(files::is_stdin);
+    match (is_meant(&args.junit_xml), is_meant(&args.flow_log)) {
+        (true, true) => Err(Failure::Usage(
+            "--junit-xml and --flow-log both name standard output; give one of them a file".into(),
+        )),
+        (junit, flow_log) => Ok(junit || flow_log),
+    }
+}
 
 /// What is to be written, and what is being written.
 pub(super) struct Artifacts<'a> {
@@ -84,10 +96,13 @@ impl<'a> Artifacts<'a> {
     }
 }
 
-/// A file to write to; `-` is standard output.
+/// A file to write to, its folder made if need be; `-` is standard output.
 fn create(path: &Path) -> Result<Box<dyn Write>, Failure> {
-    if crate::files::is_stdin(path) {
+    if files::is_stdin(path) {
         return Ok(Box::new(io::stdout()));
+    }
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
     }
     let file = File::create(path).map_err(|error| failed(path, &error))?;
     Ok(Box::new(BufWriter::new(file)))

@@ -8,18 +8,36 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, and what each may import: the table of ARCHITECTURE.md as data.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 12] = [
+    ("memory", &[]),
+    ("measure", &[]),
     ("frame", &[]),
     ("cloud", &["frame"]),
     ("policy", &["frame", "cloud"]),
-    ("session", &["frame"]),
+    ("session", &["frame", "memory"]),
     ("switch", &["frame", "cloud", "policy", "session"]),
     ("endpoints", &["frame"]),
-    ("runtime", &["frame", "cloud", "policy", "switch", "endpoints"]),
-    ("scenario", &["frame", "cloud", "policy", "session", "switch", "endpoints", "runtime"]),
+    ("load", &["frame", "cloud", "policy", "switch", "endpoints"]),
+    ("runtime", &["frame", "cloud", "policy", "session", "switch", "endpoints", "memory", "load"]),
+    (
+        "scenario",
+        &["frame", "cloud", "policy", "session", "switch", "endpoints", "runtime", "load"],
+    ),
     (
         "ringfence",
-        &["frame", "cloud", "policy", "session", "switch", "endpoints", "runtime", "scenario"],
+        &[
+            "frame",
+            "cloud",
+            "policy",
+            "session",
+            "switch",
+            "endpoints",
+            "load",
+            "runtime",
+            "scenario",
+            "memory",
+            "measure",
+        ],
     ),
 ];
 

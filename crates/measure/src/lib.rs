@@ -1,0 +1,1 @@
+//! Clocks, trials, figures, tables and plots of measurements. Knows nothing of what is measured.

@@ -1,5 +1,7 @@
 //! The command line's words: commands, options, and what they accept. Owns no behaviour.
 
+pub(crate) mod bench;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -67,6 +69,8 @@ pub(crate) enum Command {
     CanReach(CanReachArgs),
     /// Frames from captures through the switch on the virtual clock.
     Replay(ReplayArgs),
+    /// Measure the session table, the classifier, the switch.
+    Bench(bench::BenchArgs),
     /// Check scenario files.
     Validate(ValidateArgs),
     /// Format scenario files in place.

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod batch;
+mod bench;
 mod can_reach;
 mod explain;
 mod format;
@@ -22,6 +23,7 @@ pub(crate) fn dispatch(command: Command, output: &Output) -> Result<Outcome, Fai
         Command::Run(args) => run::run(&args, output),
         Command::Explain(args) => explain::explain(&args, output),
         Command::CanReach(args) => can_reach::can_reach(&args, output),
+        Command::Bench(args) => bench::bench(&args, output),
         Command::Validate(args) => validate::validate(&args, output),
         Command::Fmt(args) => format::fmt(&args, output),
         Command::Schema => texts::schema(output),

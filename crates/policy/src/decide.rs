@@ -37,6 +37,31 @@ impl Question {
         };
         Question { interface, direction, tuple: ip.tuple(), icmp, reach }
     }
+
+    /// The interface on the other side, by who owns the address there, if the packet travels
+    /// inside: what same-group Accept and group objects go by. "Same VPC required"; under aws
+    /// "references across joined VPCs".
+    pub fn peer(&self, world: &World, profile: Profile) -> Option<InterfaceIndex> {
+        let network = world.interface(self.interface).network;
+        if self.reach != Reach::Internal || Nic::of(network) != Nic::Intranet {
+            return None;
+        }
+        let address = self.peer_address();
+        world.owner(network, address).or_else(|| match (network, profile) {
+            (Network::Vpc(vpc), Profile::Aws) => {
+                let joined = world.joined_vpcs(vpc).into_iter();
+                joined.map(Network::Vpc).find_map(|other| world.owner(other, address))
+            }
+            _ => None,
+        })
+    }
+
+    pub(crate) fn peer_address(&self) -> IpAddr {
+        match self.direction {
+            Direction::Inbound => self.tuple.source,
+            Direction::Outbound => self.tuple.target,
+        }
+    }
 }
 
 /// Why a decision fell as it did, where rules (custom or implicit) decided.
@@ -102,8 +127,7 @@ pub(crate) struct Asked<'a> {
     /// "Traffic on the public NIC meets only NicType=internet rules; on the internal NIC only
     /// NicType=intranet rules"; a VPC has intranet rules only.
     nic: Nic,
-    /// The interface on the other side, by who owns the address there, if the packet travels
-    /// inside: what same-group Accept and group objects go by.
+    /// See [`Question::peer`].
     peer: Option<&'a Interface>,
 }
 
@@ -114,37 +138,14 @@ impl<'a> Asked<'a> {
         question: &'a Question,
     ) -> Asked<'a> {
         let interface = world.interface(question.interface);
-        let nic = match interface.network {
-            Network::ClassicPublic => Nic::Internet,
-            Network::ClassicInternal | Network::Vpc(_) => Nic::Intranet,
-        };
-        let mut asked = Asked { world, policies, question, interface, nic, peer: None };
-        if question.reach == Reach::Internal && nic == Nic::Intranet {
-            asked.peer = asked.owner_of_peer();
-        }
-        asked
-    }
-
-    /// "Same VPC required"; under aws "references across joined VPCs".
-    fn owner_of_peer(&self) -> Option<&'a Interface> {
-        let address = self.peer_address();
-        let mut owner = self.world.owner(self.interface.network, address);
-        if let (Network::Vpc(vpc), Profile::Aws) =
-            (self.interface.network, self.policies.options.profile)
-        {
-            owner = owner.or_else(|| {
-                let joined = self.world.joined_vpcs(vpc).into_iter();
-                joined.map(Network::Vpc).find_map(|other| self.world.owner(other, address))
-            });
-        }
-        owner.map(|index| self.world.interface(index))
+        let nic = Nic::of(interface.network);
+        let peer = question.peer(world, policies.options.profile);
+        let peer = peer.map(|index| world.interface(index));
+        Asked { world, policies, question, interface, nic, peer }
     }
 
     fn peer_address(&self) -> IpAddr {
-        match self.question.direction {
-            Direction::Inbound => self.question.tuple.source,
-            Direction::Outbound => self.question.tuple.target,
-        }
+        self.question.peer_address()
     }
 
     fn own_address(&self) -> IpAddr {

@@ -187,6 +187,16 @@ pub enum Nic {
     Intranet,
 }
 
+impl Nic {
+    /// The kind of an interface in `network`.
+    pub fn of(network: Network) -> Nic {
+        match network {
+            Network::ClassicPublic => Nic::Internet,
+            Network::ClassicInternal | Network::Vpc(_) => Nic::Intranet,
+        }
+    }
+}
+
 /// ICMP type and code of an AWS rule; `None`: any.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct IcmpMatch {

@@ -4,6 +4,7 @@
 //! Pure: opens nothing, asks no clock, draws no random number ([`capture`] reads and writes
 //! through `std::io` traits that the caller hands in).
 
+pub mod batch;
 pub mod build;
 mod bytes;
 pub mod capture;

@@ -11,6 +11,7 @@ pub mod capture;
 mod malformed;
 mod packet;
 mod parse;
+pub mod quick;
 pub mod rewrite;
 mod time;
 mod tuple;

@@ -3,9 +3,10 @@
 use ringfence_frame::{Direction, Icmp, IcmpKind, Instant, Ip, Transport};
 
 use crate::key::Key;
+use crate::table::Session;
 use crate::tcp::{self, Effect, Sides};
 use crate::timeouts::Kept;
-use crate::{InterfaceId, Session, SessionId, TcpPhase, Timeouts};
+use crate::{InterfaceId, SessionId, TcpPhase, Timeouts};
 
 /// A session and what the table alone needs to know of it.
 #[derive(Debug)]

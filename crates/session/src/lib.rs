@@ -10,12 +10,25 @@
 mod entry;
 mod key;
 mod limits;
+mod passage;
 mod state;
 mod table;
 mod tcp;
 mod timeouts;
+mod wire_key;
+mod worker;
 
 pub use limits::{Limit, Limits};
+pub use passage::{
+    End, FlowsConfig, Forward, HalfRef, MemoryUse, Opening, Passage, Room, Session, Step, TcpNote,
+};
 pub use state::{FirstPacket, TcpMidstream, TcpPhase};
-pub use table::{InterfaceId, Session, SessionId, SessionRef, Sessions};
+pub use table::{InterfaceId, SessionId, SessionRef, Sessions};
 pub use timeouts::{TimeoutError, Timeouts};
+pub use wire_key::{Family, Key, KeyV4, KeyV6, PORTS_MAX, PortId, Requests, V4, V6};
+pub use worker::{Established, FlowWorker, Flows};
+
+/// What the old table tells of a session; goes when that table does.
+pub mod plain {
+    pub use crate::table::Session;
+}

@@ -13,9 +13,9 @@ use std::time::Duration;
 use ringfence_frame::{
     Direction, IcmpKind, Instant, Ip, Protocol, Tcp, TcpFlags, Transport, Tuple, Udp,
 };
+use ringfence_session::plain::Session;
 use ringfence_session::{
-    FirstPacket, InterfaceId, Limit, Limits, Session, SessionRef, Sessions, TcpMidstream, TcpPhase,
-    Timeouts,
+    FirstPacket, InterfaceId, Limit, Limits, SessionRef, Sessions, TcpMidstream, TcpPhase, Timeouts,
 };
 use support::{LOCAL, REMOTE, icmp, ip};
 

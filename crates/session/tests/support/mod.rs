@@ -18,8 +18,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ringfence_frame::{
     Direction, Icmp, IcmpKind, Instant, Ip, Protocol, Tcp, TcpFlags, Transport, Tuple, Udp,
 };
+use ringfence_session::plain::Session;
 use ringfence_session::{
-    FirstPacket, InterfaceId, Limit, Limits, Session, SessionId, Sessions, TcpMidstream, Timeouts,
+    FirstPacket, InterfaceId, Limit, Limits, SessionId, Sessions, TcpMidstream, Timeouts,
 };
 
 /// The addresses of the instance and of its peer.

@@ -1,0 +1,215 @@
+//! A line's key: the port at which one direction's frames come in and their tuple as it arrives
+//! there, in as few words as it takes. Owns the layout and the hash; where keys lie is the
+//! index's matter.
+
+use std::net::IpAddr;
+
+use ringfence_frame::{Direction, Icmp, IcmpKind, Ip, Protocol, Transport, Tuple};
+
+/// A port of the switch: interfaces first, then outside hosts and edges. Below [`PORTS_MAX`].
+pub type PortId = u32;
+
+/// One more than the largest [`PortId`].
+pub const PORTS_MAX: PortId = 1 << 24;
+
+/// Which way the ICMP queries of a conversation go, as seen from the key's port: the place of
+/// the target port in an ICMP key, whose source port is the identifier.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u16)]
+pub enum Requests {
+    /// No query and no reply.
+    None = 0,
+    /// Queries come in at the port, from whoever is behind it.
+    Outbound = 1,
+    /// Queries go to whoever is behind the port.
+    Inbound = 2,
+}
+
+/// The key of one direction of a flow.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Key {
+    /// IPv4
+    V4(KeyV4),
+    /// IPv6
+    V6(KeyV6),
+}
+
+/// The key of one direction of an IPv4 flow: source 32 bits, protocol 8, port 24; then target 32,
+/// source port 16, target port 16.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct KeyV4(pub(crate) [u64; 2]);
+
+/// The key of one direction of an IPv6 flow: source port 16 bits, target port 16, protocol 8,
+/// port 24; then source and target.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct KeyV6(pub(crate) [u64; 5]);
+
+impl KeyV4 {
+    /// The key of frames that come in at `port`. Addresses are numbers in host order. For ICMP
+    /// queries and replies `source_port` is the identifier and `target_port` a [`Requests`]; for
+    /// other ICMP and protocols without ports both are 0.
+    #[inline]
+    pub fn new(
+        port: PortId,
+        protocol: u8,
+        source: u32,
+        target: u32,
+        source_port: u16,
+        target_port: u16,
+    ) -> KeyV4 {
+        let who = u64::from(source) << 32 | u64::from(protocol) << 24 | u64::from(port & 0xff_ffff);
+        let whom = u64::from(target) << 32 | u64::from(source_port) << 16 | u64::from(target_port);
+        KeyV4([who, whom])
+    }
+}
+
+impl KeyV6 {
+    /// As [`KeyV4::new`].
+    #[inline]
+    pub fn new(
+        port: PortId,
+        protocol: u8,
+        source: u128,
+        target: u128,
+        source_port: u16,
+        target_port: u16,
+    ) -> KeyV6 {
+        let ports = u64::from(source_port) << 48 | u64::from(target_port) << 32;
+        let head = ports | u64::from(protocol) << 24 | u64::from(port & 0xff_ffff);
+        let halves = |address: u128| [(address >> 64) as u64, address as u64];
+        let ([a, b], [c, d]) = (halves(source), halves(target));
+        KeyV6([head, a, b, c, d])
+    }
+}
+
+impl Key {
+    /// The key of `ip`, which crosses `port` in `direction` (outbound: it comes in there). A packet
+    /// that leaves has the key under which the answer will come in. `None` for ICMP errors and
+    /// later fragments, which have no key of their own.
+    pub fn of(port: PortId, direction: Direction, ip: &Ip) -> Option<Key> {
+        Some(Key::new(port, direction, &ip.tuple(), requests(direction, ip)?))
+    }
+
+    pub(crate) fn new(
+        port: PortId,
+        direction: Direction,
+        tuple: &Tuple,
+        requests: Requests,
+    ) -> Key {
+        let tuple = match direction {
+            Direction::Outbound => *tuple,
+            Direction::Inbound => tuple.reversed(),
+        };
+        let Protocol(protocol) = tuple.protocol;
+        let (source_port, target_port) = match is_icmp(tuple.protocol) {
+            true => (tuple.source_port, requests as u16),
+            false => (tuple.source_port, tuple.target_port),
+        };
+        match (tuple.source, tuple.target) {
+            (IpAddr::V4(source), IpAddr::V4(target)) => Key::V4(KeyV4::new(
+                port,
+                protocol,
+                source.to_bits(),
+                target.to_bits(),
+                source_port,
+                target_port,
+            )),
+            (source, target) => Key::V6(KeyV6::new(
+                port,
+                protocol,
+                bits(source),
+                bits(target),
+                source_port,
+                target_port,
+            )),
+        }
+    }
+}
+
+pub(crate) fn is_icmp(protocol: Protocol) -> bool {
+    protocol == Protocol::ICMP || protocol == Protocol::ICMPV6
+}
+
+fn bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}
+
+/// Which way the requests of `ip`'s conversation go at a port that it crosses in `direction`;
+/// `None` if it has no key of its own.
+pub(crate) fn requests(direction: Direction, ip: &Ip) -> Option<Requests> {
+    let (same, opposite) = match direction {
+        Direction::Outbound => (Requests::Outbound, Requests::Inbound),
+        Direction::Inbound => (Requests::Inbound, Requests::Outbound),
+    };
+    match ip.transport {
+        Transport::LaterFragment => None,
+        Transport::Icmp(Icmp { kind, .. }) => match kind {
+            IcmpKind::Error { .. } => None,
+            IcmpKind::Query => Some(same),
+            IcmpKind::Reply => Some(opposite),
+            IcmpKind::Neighbor(_) | IcmpKind::MulticastListener | IcmpKind::Other => {
+                Some(Requests::None)
+            }
+        },
+        Transport::Tcp(_) | Transport::Udp(_) | Transport::Other => Some(Requests::None),
+    }
+}
+
+/// An address family: how wide its keys are.
+pub trait Family: Copy + Send + Sync + 'static + crate::wire_key::sealed::Sealed {
+    /// Its keys.
+    type Key: Copy + Eq + Send + Sync + 'static;
+
+    /// A keyed hash: a folded multiplication for each word, so that whoever does not know
+    /// `seed` cannot make keys collide.
+    fn hash(key: &Self::Key, seed: u64) -> u64;
+}
+
+pub(crate) mod sealed {
+    /// Nobody else's families.
+    pub trait Sealed {}
+    impl Sealed for super::V4 {}
+    impl Sealed for super::V6 {}
+}
+
+/// IPv4
+#[derive(Clone, Copy, Debug)]
+pub struct V4;
+
+/// IPv6
+#[derive(Clone, Copy, Debug)]
+pub struct V6;
+
+impl Family for V4 {
+    type Key = KeyV4;
+
+    #[inline]
+    fn hash(key: &KeyV4, seed: u64) -> u64 {
+        let [who, whom] = key.0;
+        folded(folded(who ^ seed, whom ^ MIX[0]), seed ^ MIX[1])
+    }
+}
+
+impl Family for V6 {
+    type Key = KeyV6;
+
+    #[inline]
+    fn hash(key: &KeyV6, seed: u64) -> u64 {
+        let [head, a, b, c, d] = key.0;
+        let source = folded(a ^ seed, b ^ MIX[0]);
+        let target = folded(c ^ seed.rotate_left(32), d ^ MIX[2]);
+        folded(source ^ target.rotate_left(24) ^ head, seed ^ MIX[1])
+    }
+}
+
+/// Digits of pi.
+const MIX: [u64; 3] = [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344, 0xa409_3822_299f_31d0];
+
+#[inline]
+fn folded(a: u64, b: u64) -> u64 {
+    let wide = u128::from(a) * u128::from(b);
+    (wide >> 64) as u64 ^ wide as u64
+}

@@ -3,13 +3,13 @@
 //! their next packets come (`cross`).
 
 use ipnet::IpNet;
-use ringfence_cloud::{GroupIndex, InterfaceIndex, Network};
+use ringfence_cloud::{GroupIndex, InterfaceIndex};
 use ringfence_policy::{
     Nic, Object, PortListIndex, PortRange, Ports, PrefixListIndex, Rule, SameGroup,
 };
 use ringfence_session::Timeouts;
 
-use crate::{Fabric, Switch};
+use crate::Fabric;
 
 /// Option `on_rule_change`. "A changed interface is one whose own groups or rules changed, or
 /// whose rules reference a group whose members, or a list whose entries, changed." Same-group
@@ -43,18 +43,12 @@ pub enum Change {
     Timeouts(InterfaceIndex, Timeouts),
 }
 
-impl Switch {
-    pub(crate) fn change(&mut self, change: Change) {
-        let touched = self.fabric.touched_by(&change);
-        for interface in touched {
-            self.generations[interface.as_usize()] += 1;
-        }
-        let Fabric { world, policies, timeouts, .. } = &mut self.fabric;
+impl Fabric {
+    /// Makes a change.
+    pub(crate) fn put(&mut self, change: Change) {
+        let Fabric { world, policies, timeouts, .. } = self;
         match change {
-            Change::Rules(group, rules) => {
-                policies.groups[group.as_usize()].rules = rules;
-                self.counters.rules.retain(|rule, _| rule.group != group);
-            }
+            Change::Rules(group, rules) => policies.groups[group.as_usize()].rules = rules,
             Change::Members(interface, groups) => {
                 world.interfaces[interface.as_usize()].groups = groups;
             }
@@ -67,9 +61,7 @@ impl Switch {
             Change::Timeouts(interface, new) => timeouts[interface.as_usize()] = new,
         }
     }
-}
 
-impl Fabric {
     /// The interfaces that a change changes, asked before it is made. Groups and entries that are
     /// there already change none; rules count as changed whenever they are replaced.
     pub fn touched_by(&self, change: &Change) -> Vec<InterfaceIndex> {
@@ -133,10 +125,7 @@ impl Fabric {
         groups: &[GroupIndex],
         is_so: impl Fn(&Rule) -> bool,
     ) -> bool {
-        let nic = match self.world.interface(interface).network {
-            Network::ClassicPublic => Nic::Internet,
-            Network::ClassicInternal | Network::Vpc(_) => Nic::Intranet,
-        };
+        let nic = Nic::of(self.world.interface(interface).network);
         let rules = groups.iter().flat_map(|&group| &self.policies.group(group).rules);
         rules.filter(|rule| rule.nic == nic).any(is_so)
     }

@@ -47,7 +47,26 @@ pub struct Counters {
     pub ports: BTreeMap<Place, PortCounters>,
     /// By interface.
     pub interfaces: BTreeMap<InterfaceIndex, InterfaceCounters>,
-    /// Decisions of each custom rule (first packets, re-decisions, denied packets) since the rules
-    /// of its group were last replaced.
+    /// Decisions of each custom rule (first packets, re-decisions, denied packets). A rule that
+    /// stays where it is in its group keeps its count when others of the group change.
     pub rules: BTreeMap<RuleRef, u64>,
+    /// What sessions that each custom rule let in have carried, both directions, as far as they
+    /// have ended or have been flushed.
+    pub rule_traffic: BTreeMap<RuleRef, Traffic>,
+}
+
+/// Frames and bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Traffic {
+    /// Frames.
+    pub frames: u64,
+    /// Bytes, Ethernet headers included.
+    pub bytes: u64,
+}
+
+impl Traffic {
+    pub(crate) fn add(&mut self, other: Traffic) {
+        self.frames += other.frames;
+        self.bytes += other.bytes;
+    }
 }

@@ -2,198 +2,233 @@
 //! of its first packet, what a rule change does to it, and what is installed when a frame has
 //! passed both sides ([`Pending`]).
 
-use ringfence_cloud::InterfaceIndex;
+use ringfence_cloud::{InterfaceIndex, Reach, Route};
 use ringfence_frame::{Direction, Icmp, IcmpKind, Ip, Transport, Tuple};
-use ringfence_policy::{Decision, Question, decide};
-use ringfence_session::{FirstPacket, Limit, SessionRef};
+use ringfence_policy::{Decision, Question};
+use ringfence_session::{
+    End, FirstPacket, Forward, HalfRef, Limit, Opening, Room, Session, Step,
+};
 
-use crate::journey::{Stop, Walk};
-use crate::{Because, Observer, OnRuleChange, Side, Stage, Switch};
-
-/// What the switch keeps with a session.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Note {
-    /// What was asked about the first packet: what a re-decision asks again.
-    question: Question,
-    /// The generation of the interface's policy under which the session was last found good.
-    generation: u64,
-}
+use crate::journey::{Arrival, Passage, Scene, Stop, Walk};
+use crate::route::hops;
+use crate::tally::TallyId;
+use crate::{Because, Observer, OnRuleChange, PortId, Side, Sink, Stage, Worker};
 
 /// What a frame would do to the session table at one interface, until commit: "No session is
 /// established until an Allow rule is matched and applied."
 pub(crate) struct Pending {
     question: Question,
-    /// The packet as this interface sees it.
-    packet: Ip,
-    step: Step,
+    next: Next,
 }
 
-enum Step {
+#[derive(Clone, Copy)]
+enum Next {
     Nothing,
-    Advance(SessionRef),
-    Open,
+    Advance(HalfRef),
+    Open(TallyId),
 }
 
 impl Pending {
     fn opens(&self) -> bool {
-        matches!(self.step, Step::Open)
+        matches!(self.next, Next::Open(_))
     }
 }
 
-impl Switch {
+impl Worker {
     /// Asks an interface whether a packet may cross it. Changes nothing but to end sessions that a
     /// rule change has condemned.
-    pub(crate) fn cross<O: Observer>(
+    pub(crate) fn cross<S: Sink, O: Observer>(
         &mut self,
+        scene: Scene<'_>,
         question: &Question,
         packet: &Ip,
-        walk: &mut Walk<'_, O>,
+        walk: &mut Walk<'_, S, O>,
     ) -> Result<Pending, Stop> {
-        let (side, step) = self.ask(question, packet, walk);
+        let (side, next) = self.ask(scene, question, packet, walk);
         walk.crossed(question.direction, side);
         match side.allowed {
-            true => Ok(Pending { question: *question, packet: *packet, step }),
+            true => Ok(Pending { question: *question, next }),
             false => Err(Stop::Denied(stage(question.direction), side.because)),
         }
     }
 
-    fn ask<O: Observer>(
+    fn ask<S: Sink, O: Observer>(
         &mut self,
+        scene: Scene<'_>,
         question: &Question,
         packet: &Ip,
-        walk: &mut Walk<'_, O>,
-    ) -> (Side, Step) {
+        walk: &mut Walk<'_, S, O>,
+    ) -> (Side, Next) {
         let interface = question.interface;
-        if let Some(found) = self.find_session(question, packet, walk) {
-            self.interface_counters(interface).session_hits += 1;
-            let session = Some(found.id());
+        if let Some(found) = self.find_session(scene, question, packet, walk) {
+            self.tallies.port(interface.0).session_hits += 1;
+            let session = Some(self.flows.session(found).id);
             let side = Side { interface, allowed: true, because: Because::Session, session };
             // "... and refresh nothing"
-            let step = match quoted(packet) {
-                Some(_) => Step::Nothing,
-                None => Step::Advance(found),
+            let next = match quoted(packet) {
+                Some(_) => Next::Nothing,
+                None => Next::Advance(found),
             };
-            return (side, step);
+            return (side, next);
         }
-        let first = FirstPacket::of(packet, self.fabric.options.tcp_midstream);
+        let first = FirstPacket::of(packet, scene.plane.options.tcp_midstream);
         if first == FirstPacket::Midstream {
             let because = Because::Midstream;
-            return (Side { interface, allowed: false, because, session: None }, Step::Nothing);
+            return (Side { interface, allowed: false, because, session: None }, Next::Nothing);
         }
-        let Decision { allowed, because } = self.decide(question);
-        let step = match first {
-            FirstPacket::Opens => Step::Open,
-            FirstPacket::PassesUnremembered | FirstPacket::Midstream => Step::Nothing,
+        let (decision, tally) = self.decide(scene, question);
+        let next = match first {
+            FirstPacket::Opens => Next::Open(tally),
+            FirstPacket::PassesUnremembered | FirstPacket::Midstream => Next::Nothing,
         };
-        (Side { interface, allowed, because: because.into(), session: None }, step)
+        let Decision { allowed, because } = decision;
+        (Side { interface, allowed, because: because.into(), session: None }, next)
     }
 
     /// The live session that the packet belongs to, or, for an ICMP error, that it is about.
-    fn find_session<O: Observer>(
+    fn find_session<S: Sink, O: Observer>(
         &mut self,
+        scene: Scene<'_>,
         question: &Question,
         packet: &Ip,
-        walk: &mut Walk<'_, O>,
-    ) -> Option<SessionRef> {
+        walk: &mut Walk<'_, S, O>,
+    ) -> Option<HalfRef> {
         let Question { interface, direction, .. } = *question;
         loop {
             let found = match quoted(packet) {
                 Some(quoted) => {
-                    self.sessions.find_quoted(interface.0, direction, &quoted, walk.now)
+                    self.flows.find_quoted(interface.0, direction, &quoted, scene.now)
                 }
-                None => self.sessions.find(interface.0, direction, packet, walk.now),
+                None => self.flows.find(interface.0, direction, packet, scene.now),
             }?;
-            if !self.is_condemned(interface, found) {
+            if !self.is_condemned(scene, interface, found) {
                 return Some(found);
             }
-            self.sessions.remove(found);
-            self.interface_counters(interface).sessions_cut += 1;
-            walk.cut(interface, found.id());
+            let session = self.flows.session(found).id;
+            self.flows.end(found, scene.now);
+            self.tallies.port(interface.0).sessions_cut += 1;
+            walk.cut(interface, session);
         }
     }
 
     /// "A session is re-decided when its next packet comes, under the rules of that moment;
-    /// changes in between leave no trace." A session found good is stamped with the generation.
-    fn is_condemned(&mut self, interface: InterfaceIndex, found: SessionRef) -> bool {
-        let generation = self.generations[interface.as_usize()];
-        let session = self.sessions.get(found);
-        if session.note.generation == generation {
+    /// changes in between leave no trace." A session found good is stamped with the epoch.
+    fn is_condemned(&mut self, scene: Scene<'_>, interface: InterfaceIndex, found: HalfRef) -> bool {
+        if self.flows.epoch(found) >= scene.rules.interface(interface).changed_at {
             return false;
         }
-        let question = session.note.question;
-        let condemned = match self.fabric.options.on_rule_change {
-            OnRuleChange::CutIfDenied => !self.decide(&question).allowed,
+        let Session { opened, tuple, icmp, over_internet, .. } = self.flows.session(found);
+        let reach = if over_internet { Reach::Internet } else { Reach::Internal };
+        let question = Question { interface, direction: opened, tuple, icmp, reach };
+        let condemned = match scene.plane.options.on_rule_change {
+            OnRuleChange::CutIfDenied => !self.decide(scene, &question).0.allowed,
             OnRuleChange::Keep => false,
             OnRuleChange::Flush => true,
-            OnRuleChange::FlushInbound => question.direction == Direction::Inbound,
+            OnRuleChange::FlushInbound => opened == Direction::Inbound,
         };
         if !condemned {
-            self.sessions.note_mut(found).generation = generation;
+            self.flows.restamp(found, scene.rules.epoch);
         }
         condemned
     }
 
     /// Asks the rules, and counts.
-    fn decide(&mut self, question: &Question) -> Decision {
-        let decision = decide(&self.fabric.world, &self.fabric.policies, question);
-        match Because::from(decision.because) {
-            Because::Rule(rule) => *self.counters.rules.entry(rule).or_default() += 1,
-            implicit => {
-                let name = match (implicit, decision.allowed) {
-                    (Because::Default, true) => "default-allow",
-                    (Because::Default, false) => "default-deny",
-                    (other, _) => other.name(),
-                };
-                let counters = self.interface_counters(question.interface);
-                *counters.implicit.entry(name).or_default() += 1;
-            }
-        }
-        decision
+    fn decide(&mut self, scene: Scene<'_>, question: &Question) -> (Decision, TallyId) {
+        let Scene { plane, rules, .. } = scene;
+        let peer = question.peer(&plane.world, plane.reading.profile);
+        let peer = peer.map(|peer| &*rules.interface(peer).groups);
+        let decision = rules.interface(question.interface).classifier.decide(question, peer);
+        let tally = rules.tally(question.interface, decision);
+        self.tallies.count_decision(tally);
+        (decision, tally)
     }
 
     /// Whether both halves find room for what they would open: "at a limit the NEW flow is
     /// dropped; nothing live is evicted."
-    pub(crate) fn check_limits<O: Observer>(
+    pub(crate) fn reserve<S: Sink, O: Observer>(
         &mut self,
-        outbound: Option<&Pending>,
-        inbound: Option<&Pending>,
-        walk: &mut Walk<'_, O>,
-    ) -> Result<(), Stop> {
-        let opening = [outbound, inbound].into_iter().flatten().filter(|half| half.opens());
-        let mut others = Vec::new();
-        for pending in opening {
-            let Question { interface, direction, .. } = pending.question;
-            let room = self.sessions.check_room(interface.0, &pending.packet, &others, walk.now);
-            room.map_err(|limit| {
-                let because = match limit {
-                    Limit::Sessions => Because::SessionLimit,
-                    Limit::HalfOpen => Because::HalfOpenLimit,
-                };
-                walk.limited(direction, because);
-                Stop::Denied(stage(direction), because)
-            })?;
-            others.push(interface.0);
+        scene: Scene<'_>,
+        outbound: &Option<Pending>,
+        inbound: &Option<Pending>,
+        packet: &Ip,
+        walk: &mut Walk<'_, S, O>,
+    ) -> Result<Room, Stop> {
+        let mut interfaces = [0; 2];
+        let mut directions = [Direction::Outbound; 2];
+        let mut len = 0;
+        for pending in [outbound, inbound].into_iter().flatten().filter(|half| half.opens()) {
+            interfaces[len] = pending.question.interface.0;
+            directions[len] = pending.question.direction;
+            len += 1;
         }
-        Ok(())
+        let room = self.flows.reserve(&interfaces[..len], packet, scene.now);
+        room.map_err(|(which, limit)| {
+            let because = match limit {
+                Limit::Sessions => Because::SessionLimit,
+                Limit::HalfOpen => Because::HalfOpenLimit,
+            };
+            walk.limited(directions[which], because);
+            Stop::Denied(stage(directions[which]), because)
+        })
     }
 
     /// Does to the session table what has been allowed.
-    pub(crate) fn install<O: Observer>(&mut self, pending: Pending, walk: &mut Walk<'_, O>) {
-        let Pending { question, packet, step } = pending;
-        let Question { interface, direction, .. } = question;
-        match step {
-            Step::Nothing => {}
-            Step::Advance(found) => self.sessions.advance(found, direction, &packet, walk.now),
-            Step::Open => {
-                let timeouts = self.fabric.timeouts[interface.as_usize()];
-                let generation = self.generations[interface.as_usize()];
-                let note = Note { question, generation };
-                let id =
-                    self.sessions.open(interface.0, direction, &packet, &timeouts, note, walk.now);
-                self.interface_counters(interface).sessions_opened += 1;
-                walk.opened(interface, direction, id);
+    pub(crate) fn commit<S: Sink, O: Observer>(
+        &mut self,
+        scene: Scene<'_>,
+        arrival: &Arrival<'_>,
+        passage: &Passage<'_>,
+        halves: [Option<Pending>; 2],
+        room: Room,
+        walk: &mut Walk<'_, S, O>,
+    ) {
+        let Passage { sent, arriving, route, exit } = *passage;
+        let opening = halves.iter().flatten().any(Pending::opens);
+        let step = |half: &Option<Pending>| match half {
+            None => Step::Outside,
+            Some(Pending { next: Next::Nothing, .. }) => Step::Nothing,
+            Some(Pending { next: Next::Advance(found), .. }) => Step::Advance(*found),
+            Some(Pending { next: Next::Open(tally), question }) => Step::Open(Opening {
+                timeouts: scene.rules.interface(question.interface).timeouts,
+                over_internet: question.reach == Reach::Internet,
+                tally: *tally,
+            }),
+        };
+        let back = match opening {
+            true => scene.plane.world.route_back(arrival.port, sent.source, sent.target, route),
+            false => None,
+        };
+        let opened = self.flows.commit(
+            &ringfence_session::Passage {
+                sent,
+                arriving,
+                sender: End { port: arrival.number, step: step(&halves[0]) },
+                receiver: End { port: exit.number, step: step(&halves[1]) },
+                there: forward(exit.number, route),
+                back: back.map(|back| forward(arrival.number, &back)),
+                epoch: scene.rules.epoch,
+                len: u32::try_from(arrival.bytes.len()).unwrap_or(u32::MAX),
+            },
+            room,
+            scene.now,
+        );
+        for (half, session) in halves.iter().zip(opened) {
+            if let (Some(Pending { question, .. }), Some(session)) = (half, session) {
+                let Question { interface, direction, .. } = *question;
+                self.tallies.port(interface.0).sessions_opened += 1;
+                walk.opened(interface, direction, session);
             }
         }
+    }
+}
+
+/// How frames of a flow go on once it is established.
+fn forward(port: PortId, route: &Route) -> Forward {
+    Forward {
+        port,
+        hops: hops(route),
+        source_translated: route.source_becomes.is_some(),
+        target_translated: route.target_becomes.is_some(),
     }
 }
 

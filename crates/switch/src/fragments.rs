@@ -17,7 +17,7 @@ use ringfence_cloud::{Place, Route};
 use ringfence_frame::{Family, Fragment, Frame, Instant, Ip, Protocol};
 
 use crate::journey::Arrival;
-use crate::{Because, FrameId, Verdict};
+use crate::{Because, FrameId, PortId, Verdict};
 
 /// How long a packet is known.
 const LIFETIME: Duration = Duration::from_secs(2);
@@ -63,6 +63,7 @@ pub(crate) enum Meeting {
 
 /// A later fragment that waited, without Ethernet padding.
 pub(crate) struct Held {
+    pub(crate) number: PortId,
     pub(crate) port: Place,
     pub(crate) id: FrameId,
     pub(crate) frame: Frame,
@@ -123,7 +124,13 @@ impl Packet {
 
 impl Fragments {
     /// Takes note of a packet that has been admitted.
-    pub(crate) fn meet(&mut self, arrival: &Arrival<'_>, frame: &Frame, ip: &Ip) -> Meeting {
+    pub(crate) fn meet(
+        &mut self,
+        arrival: &Arrival<'_>,
+        frame: &Frame,
+        ip: &Ip,
+        now: Instant,
+    ) -> Meeting {
         let Some(fragment) = ip.fragment.filter(|it| it.offset != 0 || it.more) else {
             return Meeting::Whole;
         };
@@ -138,7 +145,7 @@ impl Fragments {
         if !self.has_room(&key, is_first) {
             return Meeting::Dropped(Because::FragmentLimit);
         }
-        self.remember(key, arrival.now);
+        self.remember(key, now);
         let packet = self.packets.get_mut(&key).expect("the packet was just remembered");
         if packet.overlaps(&fragment) {
             self.condemn(&key, Because::FragmentOverlap);
@@ -152,8 +159,8 @@ impl Fragments {
                     self.loads.entry(key.port).or_default().waiting += 1;
                 }
                 let bytes = arrival.bytes[..ip.end].to_vec();
-                let Arrival { port, id, .. } = *arrival;
-                held.push(Held { port, id, frame: *frame, packet: *ip, bytes });
+                let Arrival { number, port, id, .. } = *arrival;
+                held.push(Held { number, port, id, frame: *frame, packet: *ip, bytes });
                 Meeting::Held
             }
             State::Decided(known) => Meeting::Later(Arc::clone(known)),

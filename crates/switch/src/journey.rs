@@ -1,12 +1,13 @@
 //! The journey of a frame, top to bottom. Owns the order of the steps and what is installed when;
 //! each step is a leaf in a file of its own: `admit` (with `neighbors`), `fragments`, `cross`,
-//! `route`, `output`.
+//! `route`, `output`. The short way of an established frame is `established`.
 //!
 //! What the tiers may cost:
 //!
-//! 1. established: parse, MAC and address check, `locate`, one look-up of each half, rewrite. It
-//!    allocates for the way and for the frame that goes out.
-//! 2. new flow: the reference `decide` at each interface, then commit.
+//! 1. established: one look-up of the flow by port and tuple, which implies the address check, both
+//!    sides' sessions and the way; MAC, TTL, MTU, translation, counters. Two cache lines of its own,
+//!    no allocation, no lock, nothing written that another worker writes.
+//! 2. new flow: the compiled classifier at each interface, then commit. No allocation.
 //! 3. everything rare (ARP and ND, ICMP errors, fragments, re-decision after a rule change):
 //!    correct first.
 
@@ -17,19 +18,30 @@ use ringfence_policy::Question;
 use ringfence_session::SessionId;
 
 use crate::admit::{Admitted, admit};
-use crate::cross::Pending;
 use crate::fragments::{self, Known, Meeting};
 use crate::neighbors::Request;
-use crate::route::{Exit, arriving, rewritten};
-use crate::{Because, Event, FrameId, Observer, Side, Stage, Switch, Verdict};
+use crate::plane::{Plane, Rules};
+use crate::route::{Exit, arriving, rewrite};
+use crate::{
+    Because, Egress, Event, FrameId, Observer, PortId, Side, Sink, Stage, Verdict, Worker,
+};
+
+/// What all frames of a batch meet.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) plane: &'a Plane,
+    pub(crate) rules: &'a Rules,
+    pub(crate) now: Instant,
+}
 
 /// A frame that came in.
-#[derive(Clone, Copy)]
 pub(crate) struct Arrival<'a> {
+    pub(crate) number: PortId,
     pub(crate) port: Place,
     pub(crate) id: FrameId,
-    pub(crate) bytes: &'a [u8],
-    pub(crate) now: Instant,
+    /// The buffer that it was handed in with.
+    pub(crate) slot: Option<u32>,
+    pub(crate) bytes: &'a mut [u8],
 }
 
 /// Why a journey ends before the target.
@@ -42,40 +54,46 @@ pub(crate) enum Stop {
     Held,
 }
 
-/// "Only the journey makes a `Delivery`": the output queue takes nothing without this.
+/// "Only the journey makes a `Delivery`": an output takes nothing without this.
 #[derive(Clone, Copy)]
 pub(crate) struct Passed(());
 
-impl Switch {
+impl Worker {
     /// Where a frame goes, or why not. The two enforcement points, out of the sender and into the
     /// receiver, are one room entered twice.
-    pub(crate) fn journey<O: Observer>(
+    pub(crate) fn journey<S: Sink, O: Observer>(
         &mut self,
-        arrival: &Arrival<'_>,
-        walk: &mut Walk<'_, O>,
+        scene: Scene<'_>,
+        arrival: &mut Arrival<'_>,
+        walk: &mut Walk<'_, S, O>,
     ) -> Result<(), Stop> {
+        let Scene { plane, now, .. } = scene;
+        let world = &*plane.world;
+
         // parse: bytes to a checked view
         let frame = parse(arrival.bytes)
             .map_err(|what| Stop::Denied(Stage::Parse, Because::Malformed(what)))?;
         walk.parsed(&frame);
 
         // admit: is the sender who it says it is
-        let admitted = admit(&self.fabric.world, arrival, &frame);
+        let admitted = admit(world, arrival, &frame);
         let packet = match admitted.map_err(|because| Stop::Denied(Stage::Admit, because))? {
             Admitted::Packet(packet) => packet,
             Admitted::Request(request) => return self.answer(arrival, request, walk),
         };
         walk.event(|| Event::Admitted(arrival.port));
-        match self.fragments.meet(arrival, &frame, &packet) {
+        match self.fragments.meet(arrival, &frame, &packet, now) {
             Meeting::Whole => {}
             Meeting::First(key) => walk.first_of = Some(key),
-            Meeting::Later(known) => return self.follow(arrival, &frame, &packet, &known, walk),
+            Meeting::Later(known) => {
+                return self.follow(scene, arrival, &frame, &packet, &known, walk);
+            }
             Meeting::Held => return Err(Stop::Held),
             Meeting::Dropped(because) => return Err(Stop::Denied(Stage::Parse, because)),
         }
 
         // locate: who has the target address, and by which path
-        let located = self.fabric.world.locate(arrival.port, packet.source, packet.target);
+        let located = world.locate(arrival.port, packet.source, packet.target);
         walk.located(&located);
 
         // cross: the sender's network interface, outbound
@@ -83,15 +101,15 @@ impl Switch {
             Place::Interface(sender) => {
                 let reach = reach(&located);
                 let question = Question::of(sender, Direction::Outbound, &packet, reach);
-                Some(self.cross(&question, &packet, walk)?)
+                Some(self.cross(scene, &question, &packet, walk)?)
             }
             Place::Outside(_) | Place::Edge(_) => None,
         };
 
         // route: can it be delivered there
         let route = located.map_err(|why| Stop::Denied(Stage::Route, Because::Unreachable(why)))?;
-        let exit = Exit::of(&self.fabric.world, route.to);
-        self.check_fit(arrival, &packet, &route, &exit, walk)?;
+        let exit = Exit::of(plane, route.to);
+        self.check_fit(world, arrival, &packet, &route, &exit, walk)?;
         let arriving = arriving(&packet, &route);
         walk.event(|| Event::Routed { ttl: arriving.ttl });
 
@@ -99,115 +117,139 @@ impl Switch {
         let inbound = match route.to {
             Place::Interface(receiver) => {
                 let question = Question::of(receiver, Direction::Inbound, &arriving, route.reach);
-                Some(self.cross(&question, &arriving, walk)?)
+                Some(self.cross(scene, &question, &arriving, walk)?)
             }
             Place::Outside(_) | Place::Edge(_) => None,
         };
 
         // commit: remember the flow at both interfaces, or at neither
-        self.check_limits(outbound.as_ref(), inbound.as_ref(), walk)?;
-        let frames = rewritten(arrival.bytes, &frame, &packet, &arriving, &exit);
-        let passed = self.check_queue(route.to, frames.len())?;
-        self.commit(outbound, walk);
-        self.commit(inbound, walk);
+        let room = self.reserve(scene, &outbound, &inbound, &packet, walk)?;
+        let more = rewrite(arrival.bytes, &frame, &packet, &arriving, &exit);
+        let frames = more.as_ref().map_or(1, Vec::len);
+        let passed = self.check_queue(exit.number, frames, walk).inspect_err(|_| {
+            self.flows.release(room);
+        })?;
+        let passage = Passage { sent: &packet, arriving: &arriving, route: &route, exit: &exit };
+        self.commit(scene, arrival, &passage, [outbound, inbound], room, walk);
 
         // deliver
-        self.deliver(passed, arrival, route.to, frames, walk);
+        self.deliver(passed, arrival, &exit, more, walk);
         walk.route = Some(route);
         Ok(())
     }
 
     /// A later fragment: "all fragments of a packet share the verdict of the first one".
-    pub(crate) fn follow<O: Observer>(
+    pub(crate) fn follow<S: Sink, O: Observer>(
         &mut self,
-        arrival: &Arrival<'_>,
+        scene: Scene<'_>,
+        arrival: &mut Arrival<'_>,
         frame: &Frame,
         packet: &Ip,
         known: &Known,
-        walk: &mut Walk<'_, O>,
+        walk: &mut Walk<'_, S, O>,
     ) -> Result<(), Stop> {
         let Verdict { because, stage, to, outbound, inbound, epoch, .. } = known.verdict;
         (walk.to, walk.outbound, walk.inbound) = (to, outbound, inbound);
         walk.epoch = epoch;
         let Some(route) = &known.route else { return Err(Stop::Denied(stage, because)) };
-        let exit = Exit::of(&self.fabric.world, route.to);
-        self.check_fit(arrival, packet, route, &exit, walk)?;
+        let exit = Exit::of(scene.plane, route.to);
+        self.check_fit(&scene.plane.world, arrival, packet, route, &exit, walk)?;
         let arriving = arriving(packet, route);
         walk.event(|| Event::Routed { ttl: arriving.ttl });
-        let frames = rewritten(arrival.bytes, frame, packet, &arriving, &exit);
-        let passed = self.check_queue(route.to, frames.len())?;
-        self.deliver(passed, arrival, route.to, frames, walk);
+        let more = rewrite(arrival.bytes, frame, packet, &arriving, &exit);
+        let passed = self.check_queue(exit.number, more.as_ref().map_or(1, Vec::len), walk)?;
+        self.deliver(passed, arrival, &exit, more, walk);
         Ok(())
     }
 
     /// What the fabric does itself: "ARP, ND, DHCP and router advertisements are the fabric's own
     /// and are not subject to rules".
-    fn answer<O: Observer>(
+    fn answer<S: Sink, O: Observer>(
         &mut self,
         arrival: &Arrival<'_>,
         request: Request,
-        walk: &mut Walk<'_, O>,
+        walk: &mut Walk<'_, S, O>,
     ) -> Result<(), Stop> {
         let Request { name, answer } = request;
         walk.event(|| Event::Admitted(arrival.port));
-        if let Some(bytes) = answer {
-            let passed = self.check_queue(arrival.port, 1)?;
-            self.put_out(passed, arrival.port, bytes, None);
+        if let Some(mut bytes) = answer {
+            let passed = self.check_queue(arrival.number, 1, walk)?;
+            self.put_out(Egress::new(passed, arrival.number, &mut bytes, None, None), walk);
         }
-        *self.port_counters(arrival.port).answered.entry(name).or_default() += 1;
+        self.tallies.count_answer(arrival.number, name);
         walk.event(|| Event::Answered(name));
         Err(Stop::Answered)
     }
 
     /// Sends the fabric's own ICMP error to the sender, "not subject to rules".
-    pub(crate) fn complain<O: Observer>(
+    pub(crate) fn complain<S: Sink, O: Observer>(
         &mut self,
-        to: Place,
-        bytes: Vec<u8>,
+        to: PortId,
+        mut bytes: Vec<u8>,
         name: &'static str,
-        walk: &mut Walk<'_, O>,
+        walk: &mut Walk<'_, S, O>,
     ) {
-        if let Ok(passed) = self.check_queue(to, 1) {
-            self.put_out(passed, to, bytes, None);
-            self.port_counters(to).icmp_errors += 1;
+        if let Ok(passed) = self.check_queue(to, 1, walk) {
+            self.put_out(Egress::new(passed, to, &mut bytes, None, None), walk);
+            self.tallies.port(to).icmp_errors += 1;
             walk.event(|| Event::Answered(name));
         }
     }
 
     /// Whether the output queue takes so many frames more; what does not fit is dropped whole.
-    fn check_queue(&self, to: Place, frames: usize) -> Result<Passed, Stop> {
-        match self.outputs.room(to) >= frames {
+    fn check_queue<S: Sink, O>(
+        &self,
+        to: PortId,
+        frames: usize,
+        walk: &Walk<'_, S, O>,
+    ) -> Result<Passed, Stop> {
+        match walk.sink.room(to) >= frames {
             true => Ok(Passed(())),
             false => Err(Stop::Denied(Stage::Deliver, Because::QueueFull)),
         }
     }
 
-    fn commit<O: Observer>(&mut self, pending: Option<Pending>, walk: &mut Walk<'_, O>) {
-        if let Some(pending) = pending {
-            self.install(pending, walk);
-        }
-    }
-
-    fn deliver<O: Observer>(
+    /// The frame goes out where it lies, or as the fragments that the link needs.
+    fn deliver<S: Sink, O: Observer>(
         &mut self,
         passed: Passed,
-        arrival: &Arrival<'_>,
-        to: Place,
-        frames: Vec<Vec<u8>>,
-        walk: &mut Walk<'_, O>,
+        arrival: &mut Arrival<'_>,
+        exit: &Exit,
+        fragments: Option<Vec<Vec<u8>>>,
+        walk: &mut Walk<'_, S, O>,
     ) {
-        for bytes in frames {
-            self.put_out(passed, to, bytes, Some(arrival.id));
+        let Arrival { id, slot, .. } = *arrival;
+        match fragments {
+            None => {
+                let egress = Egress::new(passed, exit.number, arrival.bytes, Some(id), slot);
+                self.put_out(egress, walk);
+            }
+            Some(fragments) => {
+                for mut bytes in fragments {
+                    let egress = Egress::new(passed, exit.number, &mut bytes, Some(id), None);
+                    self.put_out(egress, walk);
+                }
+            }
         }
-        walk.event(|| Event::Delivered(to));
+        walk.event(|| Event::Delivered(exit.place));
     }
 
-    fn put_out(&mut self, passed: Passed, to: Place, bytes: Vec<u8>, frame: Option<FrameId>) {
-        let counters = self.port_counters(to);
+    fn put_out<S: Sink, O>(&mut self, egress: Egress<'_>, walk: &mut Walk<'_, S, O>) {
+        let counters = self.tallies.port(egress.port());
         counters.frames_out += 1;
-        counters.bytes_out += bytes.len() as u64;
-        self.outputs.put(passed, to, bytes, frame);
+        counters.bytes_out += egress.bytes().len() as u64;
+        walk.sink.put(egress);
     }
+}
+
+/// A packet that may pass, on its way.
+pub(crate) struct Passage<'a> {
+    /// As it came in.
+    pub(crate) sent: &'a Ip,
+    /// As its receiver sees it.
+    pub(crate) arriving: &'a Ip,
+    pub(crate) route: &'a Route,
+    pub(crate) exit: &'a Exit,
 }
 
 /// Whether the outbound packet heads for the inside or for the Internet, also where there is no
@@ -226,9 +268,9 @@ fn reach(located: &Result<Route, Unreachable>) -> Reach {
 }
 
 /// What is found out on the way, and who watches.
-pub(crate) struct Walk<'a, O> {
+pub(crate) struct Walk<'a, S, O> {
     pub(crate) frame: FrameId,
-    pub(crate) now: Instant,
+    pub(crate) sink: &'a mut S,
     observer: &'a mut O,
     pub(crate) tuple: Option<Tuple>,
     to: Option<Place>,
@@ -242,17 +284,17 @@ pub(crate) struct Walk<'a, O> {
     pub(crate) first_of: Option<fragments::Key>,
 }
 
-impl<'a, O: Observer> Walk<'a, O> {
+impl<'a, S, O: Observer> Walk<'a, S, O> {
     /// `epoch` is how many changes the switch has taken.
     pub(crate) fn new(
         frame: FrameId,
-        now: Instant,
         epoch: u64,
+        sink: &'a mut S,
         observer: &'a mut O,
-    ) -> Walk<'a, O> {
+    ) -> Walk<'a, S, O> {
         Walk {
             frame,
-            now,
+            sink,
             observer,
             tuple: None,
             to: None,
@@ -322,7 +364,7 @@ impl<'a, O: Observer> Walk<'a, O> {
     }
 
     /// The verdict, if there is one yet.
-    pub(crate) fn verdict(&mut self, result: Result<(), Stop>) -> Option<Verdict> {
+    fn verdict(&mut self, result: Result<(), Stop>) -> Option<Verdict> {
         let (allowed, stage, because) = match result {
             Ok(()) => {
                 let (stage, side) = self.deciding_side();
@@ -346,6 +388,13 @@ impl<'a, O: Observer> Walk<'a, O> {
             sessions_cut: std::mem::take(&mut self.cut),
             epoch: self.epoch,
         })
+    }
+
+    /// Tells the verdict, if there is one yet.
+    pub(crate) fn end(mut self, result: Result<(), Stop>) -> Option<Verdict> {
+        let verdict = self.verdict(result)?;
+        self.observer.verdict(self.frame, || verdict.clone());
+        Some(verdict)
     }
 
     /// "An allowed packet names the deciding side: the receiving interface's inbound decision, or

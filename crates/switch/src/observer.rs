@@ -4,7 +4,7 @@ use ringfence_cloud::{InterfaceIndex, Place, Route, Unreachable};
 use ringfence_frame::{Direction, Frame};
 use ringfence_session::SessionId;
 
-use crate::{FrameId, Side};
+use crate::{FrameId, Side, Verdict};
 
 /// One step of a frame's journey.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,8 +38,15 @@ pub enum Event {
 
 /// Watches journeys.
 pub trait Observer {
+    /// Whether it wants every step told. An established frame then goes the long way, where the
+    /// steps are; its verdict is the same.
+    const WANTS_STEPS: bool;
+
     /// A step happened.
     fn event(&mut self, frame: FrameId, event: impl FnOnce() -> Event);
+
+    /// A frame's journey ended.
+    fn verdict(&mut self, frame: FrameId, verdict: impl FnOnce() -> Verdict);
 }
 
 /// Watches nothing.
@@ -47,7 +54,13 @@ pub trait Observer {
 pub struct Silent;
 
 impl Observer for Silent {
+    const WANTS_STEPS: bool = false;
+
+    #[inline]
     fn event(&mut self, _: FrameId, _: impl FnOnce() -> Event) {}
+
+    #[inline]
+    fn verdict(&mut self, _: FrameId, _: impl FnOnce() -> Verdict) {}
 }
 
 /// Keeps every step.
@@ -58,7 +71,29 @@ pub struct Recording {
 }
 
 impl Observer for Recording {
+    const WANTS_STEPS: bool = true;
+
     fn event(&mut self, frame: FrameId, event: impl FnOnce() -> Event) {
         self.events.push((frame, event()));
+    }
+
+    fn verdict(&mut self, _: FrameId, _: impl FnOnce() -> Verdict) {}
+}
+
+/// Keeps the verdicts, and lets another observer watch the steps.
+pub(crate) struct Judging<'a, O> {
+    pub(crate) steps: &'a mut O,
+    pub(crate) verdicts: &'a mut Vec<(FrameId, Verdict)>,
+}
+
+impl<O: Observer> Observer for Judging<'_, O> {
+    const WANTS_STEPS: bool = O::WANTS_STEPS;
+
+    fn event(&mut self, frame: FrameId, event: impl FnOnce() -> Event) {
+        self.steps.event(frame, event);
+    }
+
+    fn verdict(&mut self, frame: FrameId, verdict: impl FnOnce() -> Verdict) {
+        self.verdicts.push((frame, verdict()));
     }
 }

@@ -1,15 +1,67 @@
 //! What goes out, and the queues in which it waits.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ringfence_cloud::Place;
 
-use crate::FrameId;
 use crate::journey::Passed;
+use crate::{FrameId, PortId, Ports};
 
-/// A frame that may go out at a port. Only the journey makes one.
+/// A frame on its way out of a port, still where it came in. Only the journey makes one.
+#[derive(Debug)]
+pub struct Egress<'a> {
+    port: PortId,
+    bytes: &'a mut [u8],
+    frame: Option<FrameId>,
+    slot: Option<u32>,
+}
+
+impl<'a> Egress<'a> {
+    pub(crate) fn new(
+        _: Passed,
+        port: PortId,
+        bytes: &'a mut [u8],
+        frame: Option<FrameId>,
+        slot: Option<u32>,
+    ) -> Egress<'a> {
+        Egress { port, bytes, frame, slot }
+    }
+
+    /// Where it goes out.
+    pub fn port(&self) -> PortId {
+        self.port
+    }
+
+    /// The frame.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes
+    }
+
+    /// The frame handed in that this is (or is a fragment of); none for the fabric's own.
+    pub fn frame(&self) -> Option<FrameId> {
+        self.frame
+    }
+
+    /// The buffer that was handed in, if the frame lies there still; the fabric's own frames and
+    /// fragments are to be copied.
+    pub fn slot(&self) -> Option<u32> {
+        self.slot
+    }
+}
+
+/// Where frames go out.
+pub trait Sink {
+    /// How many frames more the output queue of `port` takes.
+    fn room(&self, port: PortId) -> usize;
+
+    /// Takes a frame; there was room.
+    fn put(&mut self, egress: Egress<'_>);
+}
+
+/// A frame that went out at a port, copied out of its buffer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Delivery {
     port: Place,
@@ -41,6 +93,7 @@ impl Delivery {
 
 /// The output queues of all ports, each bounded.
 pub(crate) struct Outputs {
+    ports: Arc<Ports>,
     queue_max: usize,
     queues: HashMap<Place, VecDeque<Queued>, FixedState>,
     /// Every delivery in the order in which it was put in; those that a port's own queue has given
@@ -56,29 +109,15 @@ struct Queued {
 }
 
 impl Outputs {
-    pub(crate) fn new(queue_max: usize) -> Outputs {
+    pub(crate) fn new(ports: Arc<Ports>, queue_max: usize) -> Outputs {
         Outputs {
+            ports,
             queue_max,
             queues: HashMap::default(),
             order: VecDeque::new(),
             waiting: 0,
             next: 0,
         }
-    }
-
-    /// How many frames more the queue of `port` takes.
-    pub(crate) fn room(&self, port: Place) -> usize {
-        let waiting = self.queues.get(&port).map_or(0, VecDeque::len);
-        self.queue_max.saturating_sub(waiting)
-    }
-
-    pub(crate) fn put(&mut self, _: Passed, port: Place, bytes: Vec<u8>, frame: Option<FrameId>) {
-        let number = self.next;
-        self.next += 1;
-        self.waiting += 1;
-        let delivery = Delivery { port, bytes, frame };
-        self.queues.entry(port).or_default().push_back(Queued { number, delivery });
-        self.order.push_back((number, port));
     }
 
     pub(crate) fn pull(&mut self) -> Option<Delivery> {
@@ -114,6 +153,23 @@ impl Outputs {
     }
 }
 
+impl Sink for Outputs {
+    fn room(&self, port: PortId) -> usize {
+        let waiting = self.queues.get(&self.ports.place(port)).map_or(0, VecDeque::len);
+        self.queue_max.saturating_sub(waiting)
+    }
+
+    fn put(&mut self, egress: Egress<'_>) {
+        let number = self.next;
+        self.next += 1;
+        self.waiting += 1;
+        let port = self.ports.place(egress.port);
+        let delivery = Delivery { port, bytes: egress.bytes.to_vec(), frame: egress.frame };
+        self.queues.entry(port).or_default().push_back(Queued { number, delivery });
+        self.order.push_back((number, port));
+    }
+}
+
 /// Deliveries given out by their port's queue that the common order may still list.
 const ORDER_SLACK: usize = 64;
 
@@ -140,7 +196,7 @@ mod tests {
             switch.handle_frame(port, id, &frame, Instant::START, &mut Silent, &mut Vec::new());
             assert!(switch.pull_from(port).is_some());
         }
-        assert_eq!((switch.outputs.waiting, switch.outputs.room(port)), (0, 4_096));
+        assert_eq!((switch.outputs.waiting, switch.outputs.queues[&port].len()), (0, 0));
         assert!(switch.outputs.order.len() <= super::ORDER_SLACK);
         assert_eq!(switch.pull(), None);
     }

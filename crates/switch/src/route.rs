@@ -5,38 +5,29 @@ use std::net::IpAddr;
 
 use ringfence_cloud::{Place, Route, World};
 use ringfence_frame::build::{Envelope, IcmpError, fragments, icmp_error};
+use ringfence_frame::quick::Macs;
 use ringfence_frame::{Frame, Icmp, IcmpKind, Ip, MacAddr, Quoted, Transport, rewrite};
 
 use crate::journey::{Arrival, Stop, Walk};
-use crate::{Because, Observer, Stage, Switch};
+use crate::plane::Plane;
+use crate::{Because, Observer, PortId, Sink, Stage, Worker};
 
 /// TTL of the fabric's own packets.
 const FABRIC_TTL: u8 = 64;
 
 /// The link at which a packet goes out.
 pub(crate) struct Exit {
-    gateway_mac: MacAddr,
-    mac: MacAddr,
+    pub(crate) number: PortId,
+    pub(crate) place: Place,
+    macs: Macs,
     mtu: usize,
 }
 
 impl Exit {
-    /// "instances send everything there, and receive everything from there". Nobody with a MAC of
-    /// its own lives at an edge: the gateway's stands in, and the link carries any packet.
-    pub(crate) fn of(world: &World, place: Place) -> Exit {
-        let gateway_mac = world.platform.gateway_mac;
-        let (mac, mtu) = match place {
-            Place::Interface(index) => {
-                let interface = world.interface(index);
-                (interface.mac, interface.mtu)
-            }
-            Place::Outside(index) => {
-                let host = &world.outside[index.as_usize()];
-                (host.mac, host.mtu)
-            }
-            Place::Edge(_) => (gateway_mac, usize::MAX),
-        };
-        Exit { gateway_mac, mac, mtu }
+    pub(crate) fn of(plane: &Plane, place: Place) -> Exit {
+        let number = plane.ports.number(place);
+        let facts = plane.ports.facts(number);
+        Exit { number, place, macs: facts.macs, mtu: facts.mtu as usize }
     }
 }
 
@@ -58,50 +49,48 @@ pub(crate) fn arriving(packet: &Ip, route: &Route) -> Ip {
     arriving
 }
 
-/// The frames that go out for a packet that arrives so: one, or the fragments that the link needs.
-pub(crate) fn rewritten(
-    bytes: &[u8],
+/// Makes the frame what it is when it arrives so. If it does not fit the link, the fragments that
+/// go out in its place.
+pub(crate) fn rewrite(
+    bytes: &mut [u8],
     frame: &Frame,
     packet: &Ip,
     arriving: &Ip,
     exit: &Exit,
-) -> Vec<Vec<u8>> {
-    let mut bytes = bytes.to_vec();
-    rewrite::set_macs(&mut bytes, exit.gateway_mac, exit.mac);
+) -> Option<Vec<Vec<u8>>> {
+    exit.macs.put(bytes);
     if arriving.ttl != packet.ttl {
-        rewrite::decrease_ttl(&mut bytes, packet, packet.ttl - arriving.ttl);
+        rewrite::decrease_ttl(bytes, packet, packet.ttl - arriving.ttl);
     }
     if arriving.source != packet.source {
-        rewrite::set_source(&mut bytes, packet, arriving.source);
+        rewrite::set_source(bytes, packet, arriving.source);
     }
     if arriving.target != packet.target {
-        rewrite::set_target(&mut bytes, packet, arriving.target);
+        rewrite::set_target(bytes, packet, arriving.target);
     }
     if let (Some(before), Some(after)) = (quoted(packet), quoted(arriving)) {
         if before.tuple.source != after.tuple.source {
-            rewrite::set_quoted_source(&mut bytes, packet, &before, after.tuple.source);
+            rewrite::set_quoted_source(bytes, packet, &before, after.tuple.source);
         }
         if before.tuple.target != after.tuple.target {
-            rewrite::set_quoted_target(&mut bytes, packet, &before, after.tuple.target);
+            rewrite::set_quoted_target(bytes, packet, &before, after.tuple.target);
         }
     }
-    match packet.packet_len() > exit.mtu {
-        true => fragments(&bytes, frame, exit.mtu),
-        false => vec![bytes],
-    }
+    (packet.packet_len() > exit.mtu).then(|| fragments(bytes, frame, exit.mtu))
 }
 
-impl Switch {
+impl Worker {
     /// "The VPC router, the CEN and the Internet gateway each take one from the TTL (same vSwitch:
     /// none); at zero the packet is dropped (ttl-exceeded) and the fabric answers with an ICMP
     /// error; too big with DF (or IPv6): too-big and an ICMP error, else it is fragmented."
-    pub(crate) fn check_fit<O: Observer>(
+    pub(crate) fn check_fit<S: Sink, O: Observer>(
         &mut self,
+        world: &World,
         arrival: &Arrival<'_>,
         packet: &Ip,
         route: &Route,
         exit: &Exit,
-        walk: &mut Walk<'_, O>,
+        walk: &mut Walk<'_, S, O>,
     ) -> Result<(), Stop> {
         let (because, name, error) = if packet.ttl <= hops(route) {
             (Because::TtlExceeded, "icmp-time-exceeded", IcmpError::TimeExceeded)
@@ -112,26 +101,25 @@ impl Switch {
             return Ok(());
         };
         if deserves_error(packet) {
-            let bytes = self.fabric_error(arrival, packet, error);
-            self.complain(arrival.port, bytes, name, walk);
+            let bytes = fabric_error(world, arrival, packet, error);
+            self.complain(arrival.number, bytes, name, walk);
         }
         Err(Stop::Denied(Stage::Route, because))
     }
+}
 
-    /// The error about a packet, which is quoted as its sender knows it: as it came in.
-    fn fabric_error(&self, arrival: &Arrival<'_>, packet: &Ip, error: IcmpError) -> Vec<u8> {
-        let world = &self.fabric.world;
-        let mut sender_mac = [0; 6];
-        sender_mac.copy_from_slice(&arrival.bytes[6..12]);
-        let envelope = Envelope {
-            source_mac: world.platform.gateway_mac,
-            target_mac: MacAddr(sender_mac),
-            source: nearest_gateway(world, arrival.port, packet.source),
-            target: packet.source,
-            ttl: FABRIC_TTL,
-        };
-        icmp_error(&envelope, error, &arrival.bytes[packet.ip_offset..packet.end])
-    }
+/// The error about a packet, which is quoted as its sender knows it: as it came in.
+fn fabric_error(world: &World, arrival: &Arrival<'_>, packet: &Ip, error: IcmpError) -> Vec<u8> {
+    let mut sender_mac = [0; 6];
+    sender_mac.copy_from_slice(&arrival.bytes[6..12]);
+    let envelope = Envelope {
+        source_mac: world.platform.gateway_mac,
+        target_mac: MacAddr(sender_mac),
+        source: nearest_gateway(world, arrival.port, packet.source),
+        target: packet.source,
+        ttl: FABRIC_TTL,
+    };
+    icmp_error(&envelope, error, &arrival.bytes[packet.ip_offset..packet.end])
 }
 
 /// No error is sent about an error, about a later fragment, or to nobody (RFC 1122, 3.2.2; RFC
@@ -164,7 +152,7 @@ fn nearest_gateway(world: &World, port: Place, to: IpAddr) -> IpAddr {
     }
 }
 
-fn hops(route: &Route) -> u8 {
+pub(crate) fn hops(route: &Route) -> u8 {
     u8::try_from(route.hops.len()).unwrap_or(u8::MAX)
 }
 

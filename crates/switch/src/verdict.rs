@@ -121,30 +121,64 @@ impl Stage {
     }
 }
 
+/// Reasons without what they carry: their names, and their places in tables by reason.
+macro_rules! kinds {
+    ($($kind:ident $(($any:pat))? = $name:literal),* $(,)?) => {
+        #[derive(Clone, Copy)]
+        enum Kind {
+            $($kind),*
+        }
+
+        const NAMES: &[&str] = &[$($name),*];
+
+        impl From<Because> for Kind {
+            fn from(because: Because) -> Kind {
+                match because {
+                    $(Because::$kind $(($any))? => Kind::$kind),*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    Rule(_) = "rule",
+    SameGroup(_) = "same-group",
+    Default = "default",
+    AlwaysAllowed = "always-allowed",
+    Platform = "platform",
+    Session = "session",
+    Midstream = "midstream",
+    Spoofed = "spoofed",
+    NotForwarded = "not-forwarded",
+    Unreachable(_) = "unreachable",
+    TtlExceeded = "ttl-exceeded",
+    TooBig = "too-big",
+    QueueFull = "queue-full",
+    Malformed(_) = "malformed",
+    FragmentTimeout = "fragment-timeout",
+    FragmentOverlap = "fragment-overlap",
+    FragmentLimit = "fragment-limit",
+    SessionLimit = "session-limit",
+    HalfOpenLimit = "half-open-limit",
+}
+
 impl Because {
+    /// How many kinds of reasons there are.
+    pub(crate) const KINDS: usize = NAMES.len();
+
+    /// Its place in a table by reason, below [`Because::KINDS`].
+    pub(crate) fn kind(self) -> usize {
+        Kind::from(self) as usize
+    }
+
+    pub(crate) fn kind_name(kind: usize) -> &'static str {
+        NAMES[kind]
+    }
+
     /// Stable name: `rule`, `same-group`, `default`, ...
     pub fn name(self) -> &'static str {
-        match self {
-            Because::Rule(_) => "rule",
-            Because::SameGroup(_) => "same-group",
-            Because::Default => "default",
-            Because::AlwaysAllowed => "always-allowed",
-            Because::Platform => "platform",
-            Because::Session => "session",
-            Because::Midstream => "midstream",
-            Because::Spoofed => "spoofed",
-            Because::NotForwarded => "not-forwarded",
-            Because::Unreachable(_) => "unreachable",
-            Because::TtlExceeded => "ttl-exceeded",
-            Because::TooBig => "too-big",
-            Because::QueueFull => "queue-full",
-            Because::Malformed(_) => "malformed",
-            Because::FragmentTimeout => "fragment-timeout",
-            Because::FragmentOverlap => "fragment-overlap",
-            Because::FragmentLimit => "fragment-limit",
-            Because::SessionLimit => "session-limit",
-            Because::HalfOpenLimit => "half-open-limit",
-        }
+        NAMES[self.kind()]
     }
 }
 

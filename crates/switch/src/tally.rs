@@ -1,0 +1,177 @@
+//! What one worker counts, in flat tables by number, so that counting writes only what is the
+//! worker's own. [`Counters`] is the same by name, summed by whoever reads.
+
+use std::collections::BTreeMap;
+
+use ringfence_cloud::{GroupIndex, InterfaceIndex, Place};
+use ringfence_policy::RuleRef;
+
+use crate::plane::Rules;
+use crate::{Because, Counters, InterfaceCounters, PortCounters, PortId, Ports, Traffic};
+
+/// What decisions and sessions are counted under: a custom rule, or an implicit one of an
+/// interface.
+pub(crate) type TallyId = u32;
+
+/// The implicit rules, by name.
+const IMPLICIT: [&str; 5] =
+    ["same-group", "default-allow", "default-deny", "always-allowed", "platform"];
+
+/// What an implicit decision at an interface is counted under.
+pub(crate) fn implicit(interface: InterfaceIndex, because: Because, allowed: bool) -> TallyId {
+    let name = match (because, allowed) {
+        (Because::Default, true) => "default-allow",
+        (Because::Default, false) => "default-deny",
+        (other, _) => other.name(),
+    };
+    let kind = IMPLICIT.iter().position(|implicit| *implicit == name);
+    let kind = kind.expect("rules decide by a custom rule or by one of five implicit ones");
+    interface.0 * IMPLICIT_LEN + u32::try_from(kind).unwrap_or(0)
+}
+
+/// The first id of a custom rule.
+pub(crate) fn first_of_rules(interfaces: usize) -> TallyId {
+    u32::try_from(interfaces).expect("interfaces are counted by 24 bits") * IMPLICIT_LEN
+}
+
+const IMPLICIT_LEN: u32 = 5;
+
+/// One worker's counts.
+pub(crate) struct Tallies {
+    pub(crate) ports: Vec<PortTally>,
+    /// Frames dropped, by port and [`Because::kind`].
+    dropped: Vec<[u64; Because::KINDS]>,
+    answered: BTreeMap<(PortId, &'static str), u64>,
+    /// Decisions, by [`TallyId`].
+    decisions: Vec<u64>,
+    /// Frames and bytes of sessions that have been flushed, by [`TallyId`].
+    traffic: Vec<Traffic>,
+}
+
+/// One port's counts, on a cache line.
+#[derive(Clone, Copy, Default, Debug)]
+#[repr(align(64))]
+pub(crate) struct PortTally {
+    pub(crate) frames_in: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) frames_out: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) session_hits: u64,
+    pub(crate) sessions_opened: u64,
+    pub(crate) sessions_cut: u64,
+    pub(crate) icmp_errors: u64,
+}
+
+impl Tallies {
+    pub(crate) fn new(ports: &Ports) -> Tallies {
+        Tallies {
+            ports: vec![PortTally::default(); ports.len()],
+            dropped: vec![[0; Because::KINDS]; ports.len()],
+            answered: BTreeMap::new(),
+            decisions: Vec::new(),
+            traffic: Vec::new(),
+        }
+    }
+
+    /// Makes room for every id that the rules use.
+    pub(crate) fn fit(&mut self, rules: &Rules) {
+        let len = rules.tallies as usize;
+        if self.decisions.len() < len {
+            self.decisions.resize(len, 0);
+            self.traffic.resize(len, Traffic::default());
+        }
+    }
+
+    #[inline]
+    pub(crate) fn port(&mut self, port: PortId) -> &mut PortTally {
+        &mut self.ports[port as usize]
+    }
+
+    pub(crate) fn count_decision(&mut self, id: TallyId) {
+        self.decisions[id as usize] += 1;
+    }
+
+    pub(crate) fn count_traffic(&mut self, id: TallyId, frames: u64, bytes: u64) {
+        let traffic = &mut self.traffic[id as usize];
+        traffic.frames += frames;
+        traffic.bytes += bytes;
+    }
+
+    pub(crate) fn count_drop(&mut self, port: PortId, because: Because) {
+        self.dropped[port as usize][because.kind()] += 1;
+    }
+
+    pub(crate) fn count_answer(&mut self, port: PortId, name: &'static str) {
+        *self.answered.entry((port, name)).or_default() += 1;
+    }
+
+    /// Adds everything counted to `counters`, under the names of the moment.
+    pub(crate) fn add_to(&self, counters: &mut Counters, ports: &Ports, rules: &Rules) {
+        for (number, tally) in (0..).zip(&self.ports) {
+            let place = ports.place(number);
+            self.add_port(counters, place, number, tally);
+            if let Place::Interface(interface) = place {
+                self.add_interface(counters, interface, tally);
+            }
+        }
+        for (&(number, name), count) in &self.answered {
+            let port = counters.ports.entry(ports.place(number)).or_default();
+            *port.answered.entry(name).or_default() += count;
+        }
+        for (group, ids) in (0..).zip(rules.rule_tallies.iter()) {
+            for (rule, &id) in (0..).zip(ids.iter()) {
+                let reference = RuleRef { group: GroupIndex(group), rule };
+                add(&mut counters.rules, reference, self.decisions[id as usize]);
+                let traffic = self.traffic[id as usize];
+                if traffic != Traffic::default() {
+                    counters.rule_traffic.entry(reference).or_default().add(traffic);
+                }
+            }
+        }
+    }
+
+    fn add_port(&self, counters: &mut Counters, place: Place, number: PortId, tally: &PortTally) {
+        let dropped = &self.dropped[number as usize];
+        let PortTally { frames_in, bytes_in, frames_out, bytes_out, icmp_errors, .. } = *tally;
+        if frames_in + frames_out + icmp_errors == 0 && dropped.iter().all(|&count| count == 0) {
+            return;
+        }
+        let port: &mut PortCounters = counters.ports.entry(place).or_default();
+        port.frames_in += frames_in;
+        port.bytes_in += bytes_in;
+        port.frames_out += frames_out;
+        port.bytes_out += bytes_out;
+        port.icmp_errors += icmp_errors;
+        for (kind, &count) in dropped.iter().enumerate() {
+            add(&mut port.dropped, Because::kind_name(kind), count);
+        }
+    }
+
+    fn add_interface(
+        &self,
+        counters: &mut Counters,
+        interface: InterfaceIndex,
+        tally: &PortTally,
+    ) {
+        let PortTally { session_hits, sessions_opened, sessions_cut, .. } = *tally;
+        let first = (interface.0 * IMPLICIT_LEN) as usize;
+        let implicit = self.decisions.get(first..first + IMPLICIT.len()).unwrap_or_default();
+        let decided: u64 = implicit.iter().sum();
+        if session_hits + sessions_opened + sessions_cut + decided == 0 {
+            return;
+        }
+        let counted: &mut InterfaceCounters = counters.interfaces.entry(interface).or_default();
+        counted.session_hits += session_hits;
+        counted.sessions_opened += sessions_opened;
+        counted.sessions_cut += sessions_cut;
+        for (name, &count) in IMPLICIT.into_iter().zip(implicit) {
+            add(&mut counted.implicit, name, count);
+        }
+    }
+}
+
+fn add<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K, count: u64) {
+    if count > 0 {
+        *counts.entry(key).or_default() += count;
+    }
+}

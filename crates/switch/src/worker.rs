@@ -1,0 +1,235 @@
+//! One thread's part of a switch: takes frames in batches, judges a whole batch by the rules of
+//! one moment, and counts what only it writes. What becomes of a frame is told in `journey`.
+
+use std::sync::Arc;
+
+use ringfence_frame::Instant;
+use ringfence_session::FlowWorker;
+
+use crate::fragments::{Fate, Fragments, Held, Known};
+use crate::established::Staged;
+use crate::journey::{Arrival, Scene, Stop, Walk};
+use crate::plane::{Plane, Rules};
+use crate::tally::Tallies;
+use crate::{Counters, FrameId, Observer, PortId, Sink, Stage, Verdict};
+
+/// A frame that comes in, in a buffer that the switch may write to.
+#[derive(Debug)]
+pub struct Incoming<'a> {
+    /// Where it comes in.
+    pub port: PortId,
+    /// Its number, given by whoever hands it in.
+    pub id: FrameId,
+    /// Which buffer it lies in, given back with it when it goes out.
+    pub slot: u32,
+    /// The frame.
+    pub bytes: &'a mut [u8],
+}
+
+/// Frames that are parsed, looked up and acted on together: enough that the memory's latency is
+/// hidden, few enough that all of them stay in the first-level cache.
+pub const BATCH_MAX: usize = 32;
+
+/// The share of the session table that is looked over for dead sessions in one millisecond.
+const SWEEPS_PER_TABLE: usize = 2_048;
+const SWEEP_MIN: usize = 64;
+
+/// One thread's part of a switch.
+pub struct Worker {
+    pub(crate) number: usize,
+    plane: Arc<Plane>,
+    rules: Arc<Rules>,
+    pub(crate) flows: FlowWorker,
+    pub(crate) fragments: Fragments,
+    pub(crate) tallies: Tallies,
+    /// The millisecond at which it last looked for dead sessions.
+    swept_ms: u64,
+}
+
+impl Worker {
+    pub(crate) fn new(plane: &Arc<Plane>) -> Option<Worker> {
+        let flows = plane.flows.register()?;
+        let rules = plane.rules();
+        let mut tallies = Tallies::new(&plane.ports);
+        tallies.fit(&rules);
+        let worker = Worker {
+            number: flows.number(),
+            plane: Arc::clone(plane),
+            rules,
+            flows,
+            fragments: Fragments::default(),
+            tallies,
+            swept_ms: 0,
+        };
+        Some(worker)
+    }
+
+    /// Takes a batch of frames, of one port or of several, in their order. What goes out is put
+    /// into `sink`, what became of each frame is told to `observer`.
+    ///
+    /// `now` never goes back.
+    ///
+    /// # Panics
+    /// If a port has no such number. No bytes make it panic.
+    pub fn handle_batch<S: Sink, O: Observer>(
+        &mut self,
+        frames: &mut [Incoming<'_>],
+        now: Instant,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
+        let plane = Arc::clone(&self.plane);
+        let rules = self.pick_up(&plane);
+        let scene = Scene { plane: &plane, rules: &rules, now };
+        self.tidy(now);
+        self.release_fragments(scene, sink, observer);
+        for frames in frames.chunks_mut(BATCH_MAX) {
+            let mut staged = [const { Staged::Long }; BATCH_MAX];
+            for (frame, staged) in frames.iter().zip(&mut staged) {
+                *staged = self.stage::<O>(scene, frame);
+            }
+            for staged in &staged[..frames.len()] {
+                self.prefetch(staged);
+            }
+            for (frame, staged) in frames.iter_mut().zip(&staged) {
+                if !self.established(scene, frame, staged, sink, observer) {
+                    self.handle(scene, frame, sink, observer);
+                }
+            }
+            self.flows.quiescent();
+        }
+    }
+
+    /// The frame's whole journey, the long way.
+    fn handle<S: Sink, O: Observer>(
+        &mut self,
+        scene: Scene<'_>,
+        frame: &mut Incoming<'_>,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
+        let counters = self.tallies.port(frame.port);
+        counters.frames_in += 1;
+        counters.bytes_in += frame.bytes.len() as u64;
+        let place = scene.plane.ports.facts(frame.port).place;
+        let mut arrival =
+            Arrival { number: frame.port, port: place, id: frame.id, slot: Some(frame.slot), bytes: frame.bytes };
+        let mut walk = Walk::new(frame.id, u64::from(scene.rules.epoch), sink, observer);
+        let result = self.journey(scene, &mut arrival, &mut walk);
+        let (first_of, route) = (walk.first_of, walk.route);
+        if let Some(verdict) = self.finish(frame.port, walk, result)
+            && let Some(key) = first_of
+        {
+            self.fragments.settle(&key, Known { verdict, route });
+        }
+        self.release_fragments(scene, sink, observer);
+    }
+
+    /// Ends what has timed out: sessions, and fragments held (their verdicts are told).
+    ///
+    /// One call looks at a bounded number of sessions; a dead one is never found, whether it has
+    /// been removed or not.
+    pub fn expire<S: Sink, O: Observer>(
+        &mut self,
+        now: Instant,
+        slice_max: usize,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
+        let plane = Arc::clone(&self.plane);
+        let rules = self.pick_up(&plane);
+        self.flows.expire(now, slice_max);
+        self.fragments.expire(now);
+        self.release_fragments(Scene { plane: &plane, rules: &rules, now }, sink, observer);
+        self.flows.quiescent();
+    }
+
+    /// When something held may time out.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.fragments.next_deadline()
+    }
+
+    /// Says that it holds no frame and takes none until [`Worker::wake`]: nobody waits for it.
+    pub fn sleep(&mut self) {
+        self.flows.sleep();
+        self.plane.falls_asleep(self.number);
+    }
+
+    /// Takes part again.
+    pub fn wake(&mut self) {
+        self.flows.wake();
+        // from here on whoever changes the rules waits for this worker; older rules are not used,
+        // as the next batch begins with a look at the newest
+        self.plane.judges_by(self.number, self.rules.epoch);
+    }
+
+    /// Adds everything that it has counted to `counters`. The traffic of live sessions is counted
+    /// when they end.
+    pub fn add_counters(&mut self, counters: &mut Counters) {
+        let Worker { flows, tallies, plane, rules, .. } = self;
+        flows.drain_tallies(|id, frames, bytes| tallies.count_traffic(id, frames, bytes));
+        tallies.add_to(counters, &plane.ports, rules);
+    }
+
+    /// Forgets what it has counted and held.
+    pub(crate) fn reset(&mut self) {
+        self.fragments.clear();
+        self.tallies = Tallies::new(&self.plane.ports);
+        self.tallies.fit(&self.rules);
+    }
+
+    /// The newest rules.
+    fn pick_up(&mut self, plane: &Plane) -> Arc<Rules> {
+        if plane.epoch() != self.rules.epoch {
+            self.rules = plane.rules();
+            self.tallies.fit(&self.rules);
+            plane.judges_by(self.number, self.rules.epoch);
+        }
+        Arc::clone(&self.rules)
+    }
+
+    /// Housekeeping, once a millisecond at most.
+    fn tidy(&mut self, now: Instant) {
+        if now.as_ms() != self.swept_ms {
+            self.swept_ms = now.as_ms();
+            let slice = self.plane.flows.capacity() / SWEEPS_PER_TABLE;
+            self.flows.expire(now, slice.max(SWEEP_MIN));
+        }
+        self.fragments.expire(now);
+    }
+
+    /// Sends on or drops the fragments that wait no longer.
+    fn release_fragments<S: Sink, O: Observer>(
+        &mut self,
+        scene: Scene<'_>,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
+        while let Some((held, fate)) = self.fragments.pop_released() {
+            let Held { number, port, id, frame, packet, mut bytes } = held;
+            let mut arrival = Arrival { number, port, id, slot: None, bytes: &mut bytes };
+            let mut walk = Walk::new(id, u64::from(scene.rules.epoch), sink, observer);
+            walk.tuple = Some(packet.tuple());
+            let result = match fate {
+                Fate::Shares(known) => {
+                    self.follow(scene, &mut arrival, &frame, &packet, &known, &mut walk)
+                }
+                Fate::Dropped(because) => Err(Stop::Denied(Stage::Parse, because)),
+            };
+            self.finish(number, walk, result);
+        }
+    }
+
+    fn finish<S: Sink, O: Observer>(
+        &mut self,
+        port: PortId,
+        walk: Walk<'_, S, O>,
+        result: Result<(), Stop>,
+    ) -> Option<Verdict> {
+        let verdict = walk.end(result)?;
+        if !verdict.allowed {
+            self.tallies.count_drop(port, verdict.because);
+        }
+        Some(verdict)
+    }
+}

@@ -1,23 +1,19 @@
-//! What a switch is made of, how it is built, and how frames and time are handed to it. What
-//! becomes of a frame is told in `journey`.
+//! What a switch is made of, how it is built, and how frames and time are handed to it where one
+//! thread does everything. What becomes of a frame is told in `journey`; many threads are `worker`s
+//! of one `control`.
 
-use ringfence_cloud::{InterfaceIndex, Place, World};
+use ringfence_cloud::{Place, World};
 use ringfence_frame::Instant;
 use ringfence_policy::PolicySet;
-use ringfence_session::{Limits, Sessions, TcpMidstream, Timeouts};
+use ringfence_session::{Limits, TcpMidstream, Timeouts};
 
-use crate::cross::Note;
-use crate::fragments::{Fate, Fragments, Held, Known};
-use crate::journey::{Arrival, Stop, Walk};
+use crate::observer::Judging;
 use crate::output::Outputs;
 use crate::{
-    Change, Counters, Delivery, FrameId, InterfaceCounters, Observer, OnRuleChange, PortCounters,
-    Stage, Verdict,
+    Change, Controller, Counters, Delivery, FrameId, Incoming, Layout, Observer, OnRuleChange,
+    Verdict, Worker,
 };
 
-/// Sessions looked at when a frame comes in: more than one frame opens, so that the table cannot
-/// fill with dead ones.
-const EXPIRED_PER_FRAME: usize = 4;
 /// Sessions looked at in one call of [`Switch::expire`].
 const EXPIRED_PER_CALL: usize = 4_096;
 
@@ -58,17 +54,14 @@ pub struct Fabric {
     pub options: SwitchOptions,
 }
 
-/// A switch. Every port is a [`Place`]: an interface, a named outside host, or an edge.
+/// A switch with one worker and queues of its own. Every port is a [`Place`]: an interface, a named
+/// outside host, or an edge.
 pub struct Switch {
-    pub(crate) fabric: Fabric,
-    pub(crate) sessions: Sessions<Note>,
-    /// How often each interface's policy has changed.
-    pub(crate) generations: Vec<u64>,
-    /// How many changes it has taken.
-    pub(crate) epoch: u64,
-    pub(crate) fragments: Fragments,
+    controller: Controller,
+    worker: Worker,
     pub(crate) outputs: Outputs,
-    pub(crate) counters: Counters,
+    /// The buffer in which a frame is forwarded.
+    buffer: Vec<u8>,
 }
 
 impl Switch {
@@ -77,22 +70,16 @@ impl Switch {
     /// # Panics
     /// If there are not as many timeouts as interfaces.
     pub fn new(fabric: Fabric) -> Switch {
-        let interfaces = fabric.world.interfaces.len();
-        assert_eq!(fabric.timeouts.len(), interfaces, "every interface has its timeouts");
-        Switch {
-            sessions: Sessions::new(fabric.options.limits),
-            generations: vec![0; interfaces],
-            epoch: 0,
-            fragments: Fragments::default(),
-            outputs: Outputs::new(fabric.options.output_queue_max),
-            counters: Counters::default(),
-            fabric,
-        }
+        let queue_max = fabric.options.output_queue_max;
+        let controller = Controller::new(fabric, Layout::default());
+        let worker = controller.worker().expect("a new switch has room for its first worker");
+        let outputs = Outputs::new(controller.plane().ports().clone(), queue_max);
+        Switch { controller, worker, outputs, buffer: Vec::new() }
     }
 
     /// What it enforces now.
     pub fn fabric(&self) -> &Fabric {
-        &self.fabric
+        self.controller.fabric()
     }
 
     /// Takes a frame that came in at `port`. Its verdict, and those of held fragments that it
@@ -112,24 +99,12 @@ impl Switch {
         observer: &mut O,
         verdicts: &mut Vec<(FrameId, Verdict)>,
     ) {
-        self.sessions.expire(now, EXPIRED_PER_FRAME);
-        self.fragments.expire(now);
-        self.release_fragments(now, observer, verdicts);
-
-        let counters = self.port_counters(port);
-        counters.frames_in += 1;
-        counters.bytes_in += bytes.len() as u64;
-        let arrival = Arrival { port, id, bytes, now };
-        let mut walk = Walk::new(id, now, self.epoch, observer);
-        let result = self.journey(&arrival, &mut walk);
-        if let Some(verdict) = self.finish(port, &mut walk, result) {
-            if let Some(key) = walk.first_of {
-                let verdict = verdict.clone();
-                self.fragments.settle(&key, Known { verdict, route: walk.route });
-            }
-            verdicts.push((id, verdict));
-        }
-        self.release_fragments(now, observer, verdicts);
+        let Switch { controller, worker, outputs, buffer } = self;
+        buffer.clear();
+        buffer.extend_from_slice(bytes);
+        let port = controller.plane().ports().number(port);
+        let frame = Incoming { port, id, slot: 0, bytes: buffer };
+        worker.handle_batch(&mut [frame], now, outputs, &mut Judging { steps: observer, verdicts });
     }
 
     /// The next frame that goes out, in the order in which they were delivered, whatever its port.
@@ -144,92 +119,44 @@ impl Switch {
 
     /// Ends what has timed out: sessions, and fragments held (their verdicts are appended).
     ///
-    /// One call ends a bounded number of sessions; if more are due, [`Switch::next_deadline`] is
-    /// not later than `now`.
+    /// One call ends a bounded number of sessions; a dead session is never found, whether it has
+    /// been ended or not.
     pub fn expire<O: Observer>(
         &mut self,
         now: Instant,
         observer: &mut O,
         verdicts: &mut Vec<(FrameId, Verdict)>,
     ) {
-        self.sessions.expire(now, EXPIRED_PER_CALL);
-        self.fragments.expire(now);
-        self.release_fragments(now, observer, verdicts);
+        let mut judging = Judging { steps: observer, verdicts };
+        self.worker.expire(now, EXPIRED_PER_CALL, &mut self.outputs, &mut judging);
     }
 
-    /// When something held or remembered may time out.
+    /// When something held may time out.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let deadlines = [self.sessions.next_deadline(), self.fragments.next_deadline()];
-        deadlines.into_iter().flatten().min()
+        self.worker.next_deadline()
     }
 
     /// Changes rules, memberships, lists or timeouts while frames flow. The change has been
     /// validated. Sessions that it condemns end when their next packets come, whenever that is.
     pub fn apply(&mut self, change: Change, _now: Instant) {
-        self.epoch += 1;
-        self.change(change);
+        self.controller.apply(change);
     }
 
     /// Forgets sessions, fragments, queues and counters; keeps rules as they are now.
     pub fn reset(&mut self) {
-        self.sessions.clear();
-        self.fragments.clear();
+        self.worker.reset();
         self.outputs.clear();
-        self.counters = Counters::default();
     }
 
     /// Everything counted so far.
-    pub fn counters(&self) -> &Counters {
-        &self.counters
+    pub fn counters(&mut self) -> Counters {
+        let mut counters = Counters::default();
+        self.worker.add_counters(&mut counters);
+        counters
     }
 
     /// How many sessions (halves) are remembered.
     pub fn session_count(&self) -> usize {
-        self.sessions.len()
-    }
-
-    pub(crate) fn port_counters(&mut self, port: Place) -> &mut PortCounters {
-        self.counters.ports.entry(port).or_default()
-    }
-
-    pub(crate) fn interface_counters(
-        &mut self,
-        interface: InterfaceIndex,
-    ) -> &mut InterfaceCounters {
-        self.counters.interfaces.entry(interface).or_default()
-    }
-
-    /// Sends on or drops the fragments that wait no longer.
-    fn release_fragments<O: Observer>(
-        &mut self,
-        now: Instant,
-        observer: &mut O,
-        verdicts: &mut Vec<(FrameId, Verdict)>,
-    ) {
-        while let Some((held, fate)) = self.fragments.pop_released() {
-            let Held { port, id, frame, packet, bytes } = held;
-            let arrival = Arrival { port, id, bytes: &bytes, now };
-            let mut walk = Walk::new(id, now, self.epoch, observer);
-            walk.tuple = Some(packet.tuple());
-            let result = match fate {
-                Fate::Shares(known) => self.follow(&arrival, &frame, &packet, &known, &mut walk),
-                Fate::Dropped(because) => Err(Stop::Denied(Stage::Parse, because)),
-            };
-            verdicts.extend(self.finish(port, &mut walk, result).map(|verdict| (id, verdict)));
-        }
-    }
-
-    fn finish<O: Observer>(
-        &mut self,
-        port: Place,
-        walk: &mut Walk<'_, O>,
-        result: Result<(), Stop>,
-    ) -> Option<Verdict> {
-        let verdict = walk.verdict(result)?;
-        if !verdict.allowed {
-            let dropped = &mut self.port_counters(port).dropped;
-            *dropped.entry(verdict.because.name()).or_default() += 1;
-        }
-        Some(verdict)
+        self.controller.plane().flows().len()
     }
 }

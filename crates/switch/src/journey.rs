@@ -18,6 +18,8 @@ use ringfence_policy::Question;
 use ringfence_session::SessionId;
 
 use crate::admit::{Admitted, admit};
+use crate::cross::Pending;
+use crate::established::Way;
 use crate::fragments::{self, Known, Meeting};
 use crate::neighbors::Request;
 use crate::plane::{Plane, Rules};
@@ -57,6 +59,14 @@ pub(crate) enum Stop {
 /// "Only the journey makes a `Delivery`": an output takes nothing without this.
 #[derive(Clone, Copy)]
 pub(crate) struct Passed(());
+
+impl Passed {
+    /// A flow is established because its first packet has gone the whole way.
+    #[inline]
+    pub(crate) fn established(_: &Way) -> Passed {
+        Passed(())
+    }
+}
 
 impl Worker {
     /// Where a frame goes, or why not. The two enforcement points, out of the sender and into the

@@ -7,20 +7,30 @@
 
 mod admit;
 mod change;
+mod control;
 mod counters;
 mod cross;
+mod established;
 mod fabric;
 mod fragments;
 mod journey;
 mod neighbors;
 mod observer;
 mod output;
+mod plane;
+mod ports;
 mod route;
+mod tally;
 mod verdict;
+mod worker;
 
 pub use change::{Change, OnRuleChange};
-pub use counters::{Counters, InterfaceCounters, PortCounters};
+pub use control::{Controller, Layout};
+pub use counters::{Counters, InterfaceCounters, PortCounters, Traffic};
 pub use fabric::{Fabric, Switch, SwitchOptions};
 pub use observer::{Event, Observer, Recording, Silent};
-pub use output::Delivery;
+pub use output::{Delivery, Egress, Sink};
+pub use plane::Plane;
+pub use ports::{PortId, Ports};
 pub use verdict::{Because, FrameId, Side, Stage, Verdict};
+pub use worker::{BATCH_MAX, Incoming, Worker};

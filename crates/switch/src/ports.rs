@@ -27,8 +27,10 @@ pub(crate) struct PortFacts {
     /// The Ethernet addresses of every frame that goes out here: "receive everything from there
     /// (source MAC ee:ff:ff:ff:ff:ff, target MAC their own)".
     pub(crate) macs: Macs,
-    /// The MAC of whoever sends here; nobody with a MAC of its own lives at an edge.
-    pub(crate) mac: Option<MacAddr>,
+    pub(crate) gateway_mac: MacAddr,
+    pub(crate) target_mac: MacAddr,
+    /// The MAC of whoever sends here, or [`ANY_MAC`] at an edge, where nobody has one of its own.
+    mac_bits: u64,
     /// Bytes of IP packet that the link carries.
     pub(crate) mtu: u32,
     /// The public address of the interface, mapped one to one to `primary`; 0 if none.
@@ -135,20 +137,31 @@ impl PortFacts {
             }
             Place::Edge(_) => (None, usize::MAX, 0, 0),
         };
-        let macs = Macs::new(mac.unwrap_or(gateway_mac), gateway_mac);
-        let mtu = u32::try_from(mtu).unwrap_or(u32::MAX);
-        PortFacts { macs, mac, mtu, public, primary, place }
-    }
-
-    /// "a frame whose source MAC is not the port's"; an edge is many hosts.
-    #[inline]
-    pub(crate) fn may_be_sent_by(&self, mac: MacAddr) -> bool {
-        match self.mac {
-            Some(own) => own == mac,
-            None => !mac.is_multicast(),
+        let target_mac = mac.unwrap_or(gateway_mac);
+        PortFacts {
+            macs: Macs::new(gateway_mac, target_mac),
+            gateway_mac,
+            target_mac,
+            mac_bits: mac.map_or(ANY_MAC, MacAddr::bits),
+            mtu: u32::try_from(mtu).unwrap_or(u32::MAX),
+            public,
+            primary,
+            place,
         }
     }
+
+    /// "a frame whose source MAC is not the port's"; an edge is many hosts. `mac` as
+    /// [`MacAddr::bits`] has it.
+    #[inline]
+    pub(crate) fn may_be_sent_by(&self, mac: u64) -> bool {
+        mac == self.mac_bits || (self.mac_bits == ANY_MAC && mac & GROUP_BIT == 0)
+    }
 }
+
+/// No MAC is as large.
+const ANY_MAC: u64 = u64::MAX;
+/// Whether a MAC addresses a group.
+const GROUP_BIT: u64 = 1 << 40;
 
 #[cfg(test)]
 mod tests {

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 
 use ringfence_cloud::{Place, Route, World};
 use ringfence_frame::build::{Envelope, IcmpError, fragments, icmp_error};
-use ringfence_frame::quick::Macs;
 use ringfence_frame::{Frame, Icmp, IcmpKind, Ip, MacAddr, Quoted, Transport, rewrite};
 
 use crate::journey::{Arrival, Stop, Walk};
 use crate::plane::Plane;
+use crate::ports::PortFacts;
 use crate::{Because, Observer, PortId, Sink, Stage, Worker};
 
 /// TTL of the fabric's own packets.
@@ -19,7 +19,8 @@ const FABRIC_TTL: u8 = 64;
 pub(crate) struct Exit {
     pub(crate) number: PortId,
     pub(crate) place: Place,
-    macs: Macs,
+    gateway_mac: MacAddr,
+    mac: MacAddr,
     mtu: usize,
 }
 
@@ -27,7 +28,8 @@ impl Exit {
     pub(crate) fn of(plane: &Plane, place: Place) -> Exit {
         let number = plane.ports.number(place);
         let facts = plane.ports.facts(number);
-        Exit { number, place, macs: facts.macs, mtu: facts.mtu as usize }
+        let PortFacts { gateway_mac, target_mac, mtu, .. } = *facts;
+        Exit { number, place, gateway_mac, mac: target_mac, mtu: mtu as usize }
     }
 }
 
@@ -58,7 +60,7 @@ pub(crate) fn rewrite(
     arriving: &Ip,
     exit: &Exit,
 ) -> Option<Vec<Vec<u8>>> {
-    exit.macs.put(bytes);
+    rewrite::set_macs(bytes, exit.gateway_mac, exit.mac);
     if arriving.ttl != packet.ttl {
         rewrite::decrease_ttl(bytes, packet, packet.ttl - arriving.ttl);
     }

@@ -59,6 +59,11 @@ impl Flows {
         (own.len(), own.iter().filter(opening).count())
     }
 
+    /// Flows of each family that it has room for.
+    pub fn capacity(&self) -> usize {
+        self.config.capacity
+    }
+
     /// What the table takes up.
     pub fn memory_bytes(&self) -> MemoryUse {
         MemoryUse::default()
@@ -289,6 +294,17 @@ impl FlowWorker {
     /// returns how many.
     pub fn expire(&mut self, now: Instant, slice_max: usize) -> usize {
         self.flows.lock().expire(now, slice_max)
+    }
+
+    /// Its number among the workers that may be registered at a time, from 0.
+    pub fn number(&self) -> usize {
+        0
+    }
+
+    /// Forgets every session and begins to number them anew. Only where no other worker is
+    /// registered.
+    pub fn clear(&mut self) {
+        self.flows.lock().clear();
     }
 
     /// Says that this worker holds no reference into the table at this moment. Once a batch.

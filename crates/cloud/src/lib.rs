@@ -5,6 +5,7 @@
 //! rule, no session and no frame. Pure data: built once, changed only in its memberships.
 
 mod address;
+mod back;
 mod check;
 mod directory;
 mod locate;

@@ -4,7 +4,7 @@
 //! own addresses. Time is handed in; nothing here asks a clock.
 
 pub mod application;
-mod generator;
+pub mod generator;
 mod guest;
 mod task;
 

@@ -7,6 +7,7 @@ mod fragment;
 mod hostile;
 mod malformed;
 mod parse;
+mod quick;
 mod quoted;
 mod rewrite;
 mod support;

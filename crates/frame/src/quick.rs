@@ -105,10 +105,8 @@ const UDP: u8 = Protocol::UDP.0;
 /// everybody, and addresses that no host has (unspecified, link-local, reserved).
 #[inline]
 pub fn quick(bytes: &[u8]) -> Quick {
-    let Some(&[high, low]) = bytes.get(12..IP).and_then(<[u8]>::first_chunk) else {
-        return Quick::Other;
-    };
-    match u16::from_be_bytes([high, low]) {
+    let Some(header) = bytes.first_chunk::<IP>() else { return Quick::Other };
+    match be16(header, 12) {
         ETHERTYPE_IPV4 => quick_v4(bytes).map_or(Quick::Other, Quick::V4),
         ETHERTYPE_IPV6 => quick_v6(bytes).map_or(Quick::Other, Quick::V6),
         _ => Quick::Other,
@@ -125,7 +123,6 @@ pub fn quick_v4(bytes: &[u8]) -> Option<QuickV4> {
     let [ttl, protocol] = be16(frame, IP + 8).to_be_bytes();
     let (source, target) = (be32(frame, IP + 12), be32(frame, IP + 16));
     let packet_len = be16(frame, IP + 2);
-    let over_len = usize::from(packet_len).saturating_sub(IPV4_LEN);
 
     let plain = head & 0xffff_ff00 == ETHERTYPE_VERSION_LENGTH
         && frame[0] & 1 == 0
@@ -134,16 +131,14 @@ pub fn quick_v4(bytes: &[u8]) -> Option<QuickV4> {
         && ipv4_sum_holds(frame)
         && is_host_v4(source)
         && source >> 24 != 127
-        && source >> 24 != 0
         && is_host_v4(target);
     if !plain {
         return None;
     }
+    let end = IP + usize::from(packet_len);
     let tcp = match protocol {
-        UDP if usize::from(be16(frame, OVER_V4 + 4)) == over_len && over_len >= UDP_LEN => {
-            QuickTcp::default()
-        }
-        TCP => tcp(bytes.first_chunk::<TCP_V4>()?.last_chunk()?, over_len)?,
+        UDP => udp(be16(frame, OVER_V4 + 4), OVER_V4, end)?,
+        TCP => tcp(bytes.first_chunk::<TCP_V4>()?.last_chunk()?, OVER_V4, end)?,
         _ => return None,
     };
     Some(QuickV4 {
@@ -165,13 +160,14 @@ pub fn quick_v6(bytes: &[u8]) -> Option<QuickV6> {
     const ETHERTYPE_VERSION: u32 = (ETHERTYPE_IPV6 as u32) << 16 | 0x6000;
     let frame = bytes.first_chunk::<UDP_V6>()?;
     let head = be32(frame, 12);
-    let over_len = usize::from(be16(frame, IP + 4));
+    let over_len = be16(frame, IP + 4);
     let [protocol, ttl] = be16(frame, IP + 6).to_be_bytes();
     let (source, target) = (be128(frame, IP + 8), be128(frame, IP + 24));
+    let end = OVER_V6 + usize::from(over_len);
 
     let plain = head & 0xffff_f000 == ETHERTYPE_VERSION
         && frame[0] & 1 == 0
-        && OVER_V6 + over_len <= bytes.len()
+        && end <= bytes.len()
         && is_host_v6(source)
         && source > 1
         && is_host_v6(target);
@@ -179,10 +175,8 @@ pub fn quick_v6(bytes: &[u8]) -> Option<QuickV6> {
         return None;
     }
     let tcp = match protocol {
-        UDP if usize::from(be16(frame, OVER_V6 + 4)) == over_len && over_len >= UDP_LEN => {
-            QuickTcp::default()
-        }
-        TCP => tcp(bytes.first_chunk::<TCP_V6>()?.last_chunk()?, over_len)?,
+        UDP => udp(be16(frame, OVER_V6 + 4), OVER_V6, end)?,
+        TCP => tcp(bytes.first_chunk::<TCP_V6>()?.last_chunk()?, OVER_V6, end)?,
         _ => return None,
     };
     Some(QuickV6 {
@@ -190,7 +184,7 @@ pub fn quick_v6(bytes: &[u8]) -> Option<QuickV6> {
         target,
         source_port: be16(frame, OVER_V6),
         target_port: be16(frame, OVER_V6 + 2),
-        packet_len: u32::from(be16(frame, IP + 4)) + IPV6_LEN as u32,
+        packet_len: u32::from(over_len) + IPV6_LEN as u32,
         protocol,
         ttl,
         tcp,
@@ -215,28 +209,37 @@ impl MacAddr {
     }
 }
 
-/// `over_len` is what the IP header says stands behind it.
+/// A datagram from `at` on whose header says `len` ends where its packet ends.
 #[inline]
-fn tcp(header: &[u8; TCP_LEN], over_len: usize) -> Option<QuickTcp> {
+fn udp(len: u16, at: usize, end: usize) -> Option<QuickTcp> {
+    let len = usize::from(len);
+    (len >= UDP_LEN && at + len == end).then(QuickTcp::default)
+}
+
+/// A segment from `at` on has its whole header in a packet that ends at `end`.
+#[inline]
+fn tcp(header: &[u8; TCP_LEN], at: usize, end: usize) -> Option<QuickTcp> {
     let header_len = usize::from(header[12] >> 4) * 4;
-    let holds = header_len >= TCP_LEN && header_len <= over_len;
-    holds.then(|| QuickTcp {
+    (header_len >= TCP_LEN && at + header_len <= end).then(|| QuickTcp {
         acknowledgement: be32(header, 8),
         window: be16(header, 14),
         flags: header[13],
     })
 }
 
-/// Neither multicast, reserved or broadcast, nor link-local.
+/// Neither of "this network", nor multicast, reserved or broadcast, nor link-local.
 #[inline]
 fn is_host_v4(address: u32) -> bool {
-    address < 0xe000_0000 && address >> 16 != 0xa9fe
+    const FIRST: u32 = 0x0100_0000;
+    const MULTICAST: u32 = 0xe000_0000;
+    address.wrapping_sub(FIRST) < MULTICAST - FIRST && address >> 16 != 0xa9fe
 }
 
 /// Neither multicast nor link-local.
 #[inline]
 fn is_host_v6(address: u128) -> bool {
-    address >> 120 != 0xff && address >> 118 != 0xfe80 >> 6
+    let first = (address >> 112) as u16;
+    first < 0xff00 && first & 0xffc0 != 0xfe80
 }
 
 /// Whether the sum over the IPv4 header is all ones. A sum of 16-bit words in any byte order is so
@@ -244,7 +247,8 @@ fn is_host_v6(address: u128) -> bool {
 /// 32-bit words that hold them.
 #[inline]
 fn ipv4_sum_holds(frame: &[u8; UDP_V4]) -> bool {
-    let sum: u64 = [0, 4, 8, 12, 16].map(|at| u64::from(be32(frame, IP + at).to_be())).iter().sum();
+    let word = |at: usize| u64::from(be32(frame, IP + at).to_be());
+    let sum = word(0) + word(4) + word(8) + word(12) + word(16);
     sum.is_multiple_of(0xffff)
 }
 
@@ -259,8 +263,11 @@ fn be32<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
 }
 
 #[inline]
+fn be64<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
+    u64::from(be32(bytes, at)) << 32 | u64::from(be32(bytes, at + 4))
+}
+
+#[inline]
 fn be128<const N: usize>(bytes: &[u8; N], at: usize) -> u128 {
-    let mut octets = [0; 16];
-    octets.copy_from_slice(&bytes[at..at + 16]);
-    u128::from_be_bytes(octets)
+    u128::from(be64(bytes, at)) << 64 | u128::from(be64(bytes, at + 8))
 }

@@ -13,10 +13,8 @@ pub struct Macs([u8; 12]);
 impl Macs {
     /// From `source` to `target`.
     pub fn new(source: MacAddr, target: MacAddr) -> Macs {
-        let mut octets = [0; 12];
-        octets[..6].copy_from_slice(&target.0);
-        octets[6..].copy_from_slice(&source.0);
-        Macs(octets)
+        let ([a, b, c, d, e, f], [g, h, i, j, k, l]) = (target.0, source.0);
+        Macs([a, b, c, d, e, f, g, h, i, j, k, l])
     }
 }
 
@@ -34,21 +32,21 @@ pub fn forward_v4(
 ) {
     let Some(frame) = bytes.first_chunk_mut::<OVER_V4>() else { return };
     let hops = hops.min(packet.ttl);
-    frame[..12].copy_from_slice(&macs.0);
+    put::<0, 12, _>(frame, macs.0);
     frame[IP + 8] = packet.ttl - hops;
     // ~m + m' of the word that holds TTL and protocol
     let mut change = if hops == 0 { 0 } else { 0xffff - (u32::from(hops) << 8) };
     if new_source.is_some() || new_target.is_some() {
         let addresses =
             difference(packet.source, new_source) + difference(packet.target, new_target);
-        put(frame, IP + 12, &new_source.unwrap_or(packet.source).to_be_bytes());
-        put(frame, IP + 16, &new_target.unwrap_or(packet.target).to_be_bytes());
+        put::<{ IP + 12 }, 4, _>(frame, new_source.unwrap_or(packet.source).to_be_bytes());
+        put::<{ IP + 16 }, 4, _>(frame, new_target.unwrap_or(packet.target).to_be_bytes());
         change += addresses;
         mend_transport(bytes, packet.protocol, addresses);
     }
     let Some(frame) = bytes.first_chunk_mut::<OVER_V4>() else { return };
     let checksum = mended(be16(frame, IP + 10), change);
-    put(frame, IP + 10, &checksum.to_be_bytes());
+    put::<{ IP + 10 }, 2, _>(frame, checksum.to_be_bytes());
 }
 
 /// Writes the Ethernet addresses and takes `hops` from the hop limit, which must be larger. IPv6
@@ -56,11 +54,12 @@ pub fn forward_v4(
 #[inline]
 pub fn forward_v6(bytes: &mut [u8], macs: &Macs, hops: u8) {
     let Some(frame) = bytes.first_chunk_mut::<OVER_V6>() else { return };
-    frame[..12].copy_from_slice(&macs.0);
+    put::<0, 12, _>(frame, macs.0);
     frame[IP + 7] = frame[IP + 7].saturating_sub(hops);
 }
 
 /// What the transport checksum must know: the addresses are under it.
+#[inline]
 fn mend_transport(bytes: &mut [u8], protocol: u8, change: u32) {
     let at = OVER_V4 + if protocol == UDP { 6 } else { 16 };
     let Some(field) = bytes.get_mut(at..at + 2).and_then(<[u8]>::first_chunk_mut) else { return };
@@ -77,6 +76,7 @@ fn mend_transport(bytes: &mut [u8], protocol: u8, change: u32) {
 }
 
 /// ~m + m' over the two words of an address.
+#[inline]
 fn difference(old: u32, new: Option<u32>) -> u32 {
     let words = |bits: u32| (bits >> 16) + (bits & 0xffff);
     new.map_or(0, |new| words(!old) + words(new))
@@ -92,7 +92,11 @@ fn mended(checksum: u16, change: u32) -> u16 {
     !u16::from_be_bytes([high, low])
 }
 
+/// One store. (`copy_from_slice` is a call here.)
 #[inline]
-fn put<const N: usize>(frame: &mut [u8; OVER_V4], at: usize, new: &[u8; N]) {
-    frame[at..at + N].copy_from_slice(new);
+fn put<const AT: usize, const N: usize, const LEN: usize>(frame: &mut [u8; LEN], new: [u8; N]) {
+    const { assert!(AT + N <= LEN) };
+    if let Some(place) = frame[AT..].first_chunk_mut() {
+        *place = new;
+    }
 }

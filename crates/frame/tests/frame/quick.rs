@@ -33,7 +33,7 @@ fn expected(bytes: &[u8]) -> Quick {
     let (protocol, ttl) = (ip.protocol.0, ip.ttl);
     match (ip.source, ip.target) {
         (IpAddr::V4(source), IpAddr::V4(target)) => {
-            let no_sender = matches!(source.octets()[0], 0 | 127);
+            let no_sender = source.is_loopback();
             if ip.transport_offset != OVER_V4
                 || no_sender
                 || ![source, target].map(is_host).eq(&[true; 2])
@@ -74,7 +74,7 @@ fn expected(bytes: &[u8]) -> Quick {
 }
 
 fn is_host(address: Ipv4Addr) -> bool {
-    !address.is_multicast() && !address.is_link_local() && address.octets()[0] < 240
+    !address.is_multicast() && !address.is_link_local() && (1..240).contains(&address.octets()[0])
 }
 
 #[track_caller]
@@ -113,6 +113,7 @@ fn addresses_that_no_host_sends_from_or_that_stay_on_the_link() {
         ("127.0.0.1", "10.0.0.2", false),
         ("0.0.0.0", "10.0.0.2", false),
         ("0.0.0.1", "10.0.0.2", false),
+        ("10.0.0.1", "0.0.0.1", false),
         ("224.0.0.1", "10.0.0.2", false),
         ("255.255.255.255", "10.0.0.2", false),
         ("240.0.0.1", "10.0.0.2", false),

@@ -5,17 +5,30 @@
 //! Owns the compiled form. Who is a member of what is no part of it: the groups of the interface on
 //! the other side come with the question, so that a membership change compiles nothing.
 
+mod arena;
+mod batch;
+mod build;
+mod flat;
+mod key;
+mod node;
+mod objects;
 mod plain;
 mod steps;
+mod table;
+mod tree;
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
+use batch::LANES;
+use key::{GROUPS_MAX, Key, RULES_MAX};
 use plain::PlainList;
 use ringfence_cloud::GroupIndex;
 use ringfence_frame::Direction;
 use steps::{Steps, direction_index};
+use table::{Keyed, Table, belongs};
 
-use crate::{Decision, Nic, PolicySet, PortListIndex, PrefixListIndex, Question};
+use crate::{Because, Decision, Nic, PolicySet, PortListIndex, PrefixListIndex, Question, RuleRef};
 
 /// The compiled rules of an ordered set of groups at one kind of NIC, both directions. Immutable;
 /// shared by every interface that has these groups in this order.
@@ -23,7 +36,15 @@ use crate::{Decision, Nic, PolicySet, PortListIndex, PrefixListIndex, Question};
 pub struct Classifier {
     groups: Vec<GroupIndex>,
     steps: Steps,
-    directions: [PlainList; 2],
+    rules: [Rules; 2],
+}
+
+/// The rules of one direction.
+#[derive(Clone, Debug)]
+enum Rules {
+    Compiled(Arc<Table>),
+    /// More groups, or more rules in one, than keys tell apart.
+    Plain(Arc<PlainList>),
 }
 
 impl Classifier {
@@ -37,11 +58,13 @@ impl Classifier {
         groups: &[GroupIndex],
         nic: Nic,
     ) -> Classifier {
-        let list = |direction| PlainList::new(policies, groups, nic, direction);
         Classifier {
             groups: groups.to_vec(),
             steps: Steps::new(policies, metadata_server, groups, nic),
-            directions: [list(Direction::Inbound), list(Direction::Outbound)],
+            rules: [
+                Rules::new(policies, groups, nic, Direction::Inbound),
+                Rules::new(policies, groups, nic, Direction::Outbound),
+            ],
         }
     }
 
@@ -57,16 +80,69 @@ impl Classifier {
         if let Some(decision) = self.steps.before_rules(question, &sides) {
             return decision;
         }
-        let list = &self.directions[direction_index(question.direction)];
-        list.decide(question, &sides).unwrap_or_else(|| self.steps.default(question.direction))
+        match &self.rules[direction_index(question.direction)] {
+            Rules::Compiled(table) => self.decision(table.find(question, &sides), question),
+            Rules::Plain(list) => {
+                let decision = list.decide(question, &sides);
+                decision.unwrap_or_else(|| self.steps.default(question.direction))
+            }
+        }
+    }
+
+    #[inline]
+    fn decision(&self, key: Key, question: &Question) -> Decision {
+        if key == Key::NONE {
+            return self.steps.default(question.direction);
+        }
+        let reference = RuleRef { group: self.groups[key.group()], rule: key.rule() };
+        Decision { allowed: key.allows(), because: Because::Rule(reference) }
     }
 
     /// Decides many at once, which hides the memory that each waits for behind the others. The
     /// answers are those of [`Classifier::decide`], in order; as many as the shorter slice holds.
     /// Allocates nothing.
     pub fn decide_batch(&self, asked: &[(Question, Option<&[GroupIndex]>)], out: &mut [Decision]) {
-        for ((question, peer), decision) in asked.iter().zip(out) {
-            *decision = self.decide(question, *peer);
+        let (asked, out) = match asked.len() <= out.len() {
+            true => (asked, &mut out[..asked.len()]),
+            false => (&asked[..out.len()], out),
+        };
+        for (asked, out) in asked.chunks(LANES).zip(out.chunks_mut(LANES)) {
+            self.decide_chunk(asked, out);
+        }
+    }
+
+    fn decide_chunk(&self, asked: &[(Question, Option<&[GroupIndex]>)], out: &mut [Decision]) {
+        let mut waiting = [(0, 0); LANES];
+        let mut counts = [0; 2];
+        for (number, (question, peer)) in asked.iter().enumerate() {
+            let sides = self.steps.sides(question, *peer);
+            let direction = direction_index(question.direction);
+            match (self.steps.before_rules(question, &sides), &self.rules[direction]) {
+                (Some(decision), _) => out[number] = decision,
+                (None, Rules::Plain(list)) => {
+                    let decision = list.decide(question, &sides);
+                    out[number] =
+                        decision.unwrap_or_else(|| self.steps.default(question.direction));
+                }
+                (None, Rules::Compiled(_)) => {
+                    waiting[counts[0] + counts[1]] = (number, direction);
+                    counts[direction] += 1;
+                }
+            }
+        }
+        let waiting = &waiting[..counts[0] + counts[1]];
+        for (direction, rules) in self.rules.iter().enumerate() {
+            let Rules::Compiled(table) = rules else { continue };
+            if counts[direction] == 0 {
+                continue;
+            }
+            let of = waiting.iter().filter(|it| it.1 == direction).map(|&(number, _)| {
+                let (question, peer) = &asked[number];
+                (number, question, self.steps.sides(question, *peer))
+            });
+            table.find_batch(of, |number, key| {
+                out[number] = self.decision(key, &asked[number].0);
+            });
         }
     }
 
@@ -75,7 +151,7 @@ impl Classifier {
         size_of::<Classifier>()
             + self.groups.capacity() * size_of::<GroupIndex>()
             + self.steps.memory_bytes()
-            + self.directions.iter().map(PlainList::memory_bytes).sum::<usize>()
+            + self.rules.iter().map(Rules::memory_bytes).sum::<usize>()
     }
 
     /// The classifier after the rules of one of its groups have changed. `policies` is the state
@@ -101,4 +177,39 @@ impl Classifier {
         let metadata_server = self.steps.metadata_server();
         Classifier::compile(policies, metadata_server, &self.groups, self.steps.nic())
     }
+}
+
+impl Rules {
+    fn new(policies: &PolicySet, groups: &[GroupIndex], nic: Nic, direction: Direction) -> Rules {
+        let fits = |group: &GroupIndex| policies.group(*group).rules.len() <= RULES_MAX;
+        if groups.len() > GROUPS_MAX || !groups.iter().all(fits) {
+            return Rules::Plain(Arc::new(PlainList::new(policies, groups, nic, direction)));
+        }
+        Rules::Compiled(Arc::new(Table::new(policies, keyed(policies, groups, nic, direction))))
+    }
+
+    fn memory_bytes(&self) -> usize {
+        match self {
+            Rules::Compiled(table) => size_of::<Table>() + table.memory_bytes(),
+            Rules::Plain(list) => size_of::<PlainList>() + list.memory_bytes(),
+        }
+    }
+}
+
+/// The rules of one direction with their keys.
+fn keyed<'a>(
+    policies: &'a PolicySet,
+    groups: &[GroupIndex],
+    nic: Nic,
+    direction: Direction,
+) -> Vec<Keyed<'a>> {
+    let mut keyed = Vec::new();
+    for (position, group) in groups.iter().enumerate() {
+        for (place, rule) in (0..).zip(&policies.group(*group).rules) {
+            if belongs(rule, direction, nic) {
+                keyed.push((Key::new(rule.priority, rule.action, position, place), rule));
+            }
+        }
+    }
+    keyed
 }

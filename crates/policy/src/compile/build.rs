@@ -1,0 +1,272 @@
+//! Rules to nodes. Owns the choice of the node: by near address where rules name one, then by the
+//! ports that they name, a short list where little is left.
+
+use super::arena::{Arena, Place};
+use super::flat::{ANY_PORT, Flat, Sets, sweep, winners};
+use super::key::Key;
+use super::node::{
+    FULL, FULL_WORDS, HAS_EXTRA, KEYS, KEYS_WORDS, LIST, LIST_WORDS, MANY, MANY_WORDS, OWN,
+    OWN_RANGE, SOURCE, TARGET, header, protocol_word, range_word,
+};
+use super::tree::{AddressTree, PortTree};
+
+/// More rules of protocol and port than this are searched, not read.
+const LIST_MAX: usize = 8;
+/// More rules of every dimension than this are searched, if they can be.
+const FULL_MAX: usize = 6;
+/// How often a rule may lie in the nodes below a tree of ports, on average.
+const COPIES_MAX: usize = 4;
+
+/// A node and its best key, by which it is left out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) best: Key,
+}
+
+impl Node {
+    pub(crate) const NOTHING: Node = Node { place: Place::ZERO, best: Key::NONE };
+}
+
+/// The node of rules that come in any order.
+pub(crate) fn node(arena: &mut Arena, mut flats: Vec<Flat>) -> Node {
+    flats.sort_by_key(|flat| flat.key);
+    if let Some(end) = flats.iter().position(Flat::is_everything) {
+        flats.truncate(end + 1);
+    }
+    let Some(first) = flats.first() else { return Node::NOTHING };
+    let best = first.key;
+    let plain = flats.iter().filter(|flat| flat.is_plain()).count();
+    if plain == flats.len() {
+        return plain_node(arena, &flats);
+    }
+    if flats.len() <= FULL_MAX {
+        return full_node(arena, &flats);
+    }
+    let (plain, rest): (Vec<_>, Vec<_>) = flats.into_iter().partition(Flat::is_plain);
+    let (own, mut rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|it| it.own.is_some());
+    let mut nodes = Vec::new();
+    if !plain.is_empty() {
+        nodes.push(plain_node(arena, &plain));
+    }
+    match own.len() > FULL_MAX {
+        true => nodes.push(own_node(arena, &own)),
+        false => rest.extend(own),
+    }
+    rest.sort_by_key(|flat| flat.key);
+    nodes.extend(rest_nodes(arena, rest));
+    let node = many_node(arena, nodes);
+    debug_assert_eq!(node.best, best);
+    node
+}
+
+/// One node for several.
+pub(crate) fn many_node(arena: &mut Arena, mut nodes: Vec<Node>) -> Node {
+    nodes.retain(|node| node.best != Key::NONE);
+    nodes.sort_by_key(|node| node.best);
+    match nodes.as_slice() {
+        [] => Node::NOTHING,
+        [node] => *node,
+        nodes => Node { place: arena.put(&many_words(nodes)), best: nodes[0].best },
+    }
+}
+
+/// The words of a node of several, best first.
+pub(crate) fn many_words(nodes: &[Node]) -> Vec<u32> {
+    let mut words = Vec::with_capacity(1 + nodes.len() * MANY_WORDS);
+    words.push(header(MANY, nodes.len()));
+    words.extend(nodes.iter().flat_map(|node| [node.place.0, node.best.0]));
+    words
+}
+
+fn plain_node(arena: &mut Arena, flats: &[Flat]) -> Node {
+    let best = flats[0].key;
+    if flats.len() > LIST_MAX {
+        return keys_node(arena, flats);
+    }
+    let mut words = Vec::with_capacity(1 + flats.len() * LIST_WORDS);
+    words.push(header(LIST, flats.len()));
+    for flat in flats {
+        words.extend([flat.key.0, range_word(flat.target), protocol_word(flat.protocol)]);
+    }
+    Node { place: arena.put(&words), best }
+}
+
+fn full_node(arena: &mut Arena, flats: &[Flat]) -> Node {
+    let mut words = Vec::with_capacity(1 + flats.len() * FULL_WORDS);
+    words.push(header(FULL, flats.len()));
+    for flat in flats {
+        let mut flags = protocol_word(flat.protocol);
+        let mut own = [0, 0];
+        match (flat.extra, flat.own) {
+            (Some(extra), _) => {
+                flags |= HAS_EXTRA;
+                own = [extra, extra];
+            }
+            (None, Some((first, last))) => {
+                flags |= OWN_RANGE;
+                own = [first, last];
+            }
+            (None, None) => {}
+        }
+        words.push(flat.key.0);
+        words.extend(own);
+        words.extend([range_word(flat.source), range_word(flat.target), flags]);
+    }
+    Node { place: arena.put(&words), best: flats[0].key }
+}
+
+/// The winner of every port, for each protocol that a rule names and for all others.
+fn keys_node(arena: &mut Arena, flats: &[Flat]) -> Node {
+    let mut protocols: Vec<_> = flats.iter().filter_map(|flat| flat.protocol).collect();
+    protocols.sort_unstable();
+    protocols.dedup();
+    let mut words = vec![header(KEYS, protocols.len() + 1), flats[0].key.0];
+    for protocol in protocols.into_iter().map(Some).chain([None]) {
+        let of = |flat: &&Flat| flat.protocol.is_none() || flat.protocol == protocol;
+        let (starts, keys) = winners(flats.iter().filter(of));
+        words.push(protocol_word(protocol));
+        match keys.as_slice() {
+            [key] => words.extend([*key, 0]),
+            keys => {
+                let tree = PortTree::put(arena, &starts, keys);
+                words.extend([tree.base, tree.leaves]);
+            }
+        }
+    }
+    debug_assert_eq!((words.len() - 2) % KEYS_WORDS, 0);
+    Node { place: arena.put(&words), best: flats[0].key }
+}
+
+/// The node of rules that all name a near address.
+fn own_node(arena: &mut Arena, flats: &[Flat]) -> Node {
+    let mut by_range: Vec<((u32, u32), Flat)> =
+        flats.iter().filter_map(|flat| Some((flat.own?, Flat { own: None, ..*flat }))).collect();
+    by_range.sort_by_key(|(range, flat)| (*range, flat.key));
+    let (mut ranges, mut nodes, mut root) = (Vec::new(), Vec::new(), Node::NOTHING);
+    for same in by_range.chunk_by(|a, b| a.0 == b.0) {
+        let range = same[0].0;
+        let node = node(arena, same.iter().map(|(_, flat)| *flat).collect());
+        match range == (0, u32::MAX) {
+            true => root = node,
+            false => {
+                ranges.push(range);
+                nodes.push(node);
+            }
+        }
+    }
+    let numbered = (0..).zip(&ranges).map(|(number, range)| (range.0, range.1, number));
+    let (mut starts, mut values) = (Vec::new(), Vec::new());
+    let mut sets = Sets::new();
+    sweep(
+        numbered,
+        0_u32,
+        |last| last.checked_add(1),
+        |start, held| {
+            let value = sets.value(held, || {
+                many_node(arena, held.iter().map(|it| nodes[*it as usize]).collect()).place.0
+            });
+            if values.last() != Some(&value) {
+                starts.push(start);
+                values.push(value);
+            }
+        },
+    );
+    let tree = AddressTree::put(arena, &starts, &values);
+    let best = flats[0].key;
+    let words = [header(OWN, 0), best.0, tree.base, tree.leaves, root.place.0];
+    Node { place: arena.put(&words), best }
+}
+
+/// Nodes for rules that name source ports, or what only an extra holds, or few near addresses.
+fn rest_nodes(arena: &mut Arena, flats: Vec<Flat>) -> Vec<Node> {
+    if flats.is_empty() {
+        return Vec::new();
+    }
+    if flats.len() <= FULL_MAX {
+        return vec![full_node(arena, &flats)];
+    }
+    let by_target = |flat: &Flat| flat.target != ANY_PORT;
+    let by_source = |flat: &Flat| flat.source != ANY_PORT;
+    let (target, rest): (Vec<_>, Vec<_>) = flats.into_iter().partition(by_target);
+    let (source, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(by_source);
+    let mut nodes = Vec::new();
+    let mut left = rest;
+    for (kind, flats) in [(TARGET, target), (SOURCE, source)] {
+        // The widest ranges lie in the most nodes: they are the first to stay outside.
+        let (narrow, wide) = match copies(kind, &flats) > COPIES_MAX * flats.len() {
+            true => flats.into_iter().partition(|flat| width(kind, flat) <= 1024),
+            false => (flats, Vec::new()),
+        };
+        left.extend(wide);
+        match narrow.len() > FULL_MAX && copies(kind, &narrow) <= 4 * COPIES_MAX * narrow.len() {
+            true => nodes.push(ports_node(arena, kind, &narrow)),
+            false => left.extend(narrow),
+        }
+    }
+    left.sort_by_key(|flat| flat.key);
+    if !left.is_empty() {
+        nodes.push(full_node(arena, &left));
+    }
+    nodes
+}
+
+fn range(kind: u32, flat: &Flat) -> (u16, u16) {
+    match kind {
+        TARGET => flat.target,
+        _ => flat.source,
+    }
+}
+
+fn width(kind: u32, flat: &Flat) -> u16 {
+    let (first, last) = range(kind, flat);
+    last - first
+}
+
+fn ranges(kind: u32, flats: &[Flat]) -> impl Iterator<Item = (u16, u16, u32)> {
+    (0..).zip(flats).map(move |(number, flat)| {
+        let (first, last) = range(kind, flat);
+        (first, last, number)
+    })
+}
+
+/// Rules in the nodes below a tree of these.
+fn copies(kind: u32, flats: &[Flat]) -> usize {
+    let mut copies = 0;
+    sweep(ranges(kind, flats), 0_u16, |last| last.checked_add(1), |_, held| copies += held.len());
+    copies
+}
+
+fn ports_node(arena: &mut Arena, kind: u32, flats: &[Flat]) -> Node {
+    let (mut starts, mut values) = (Vec::new(), Vec::new());
+    let mut sets = Sets::new();
+    let mut intervals = Vec::new();
+    sweep(
+        ranges(kind, flats),
+        0_u16,
+        |last| last.checked_add(1),
+        |start, held| {
+            intervals.push((start, held.to_vec()));
+        },
+    );
+    for (start, held) in intervals {
+        let value = sets.value(&held, || {
+            let within = held.iter().map(|number| {
+                let flat = flats[*number as usize];
+                match kind {
+                    TARGET => Flat { target: ANY_PORT, ..flat },
+                    _ => Flat { source: ANY_PORT, ..flat },
+                }
+            });
+            node(arena, within.collect()).place.0
+        });
+        if values.last() != Some(&value) {
+            starts.push(start);
+            values.push(value);
+        }
+    }
+    let tree = PortTree::put(arena, &starts, &values);
+    let best = flats[0].key;
+    let words = [header(kind, 0), best.0, tree.base, tree.leaves];
+    Node { place: arena.put(&words), best }
+}

@@ -4,9 +4,10 @@
 //! [`World::locate`] runs for every new flow, so nothing here scans interfaces: an address is one
 //! hash look-up, and one binary search where prefixes are delegated.
 
-use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 
+use foldhash::fast::FixedState;
 use ipnet::IpNet;
 
 use crate::{
@@ -23,7 +24,8 @@ pub(crate) struct Directory {
     public: Owners,
     /// IPv6 addresses in VPCs that do not reach the Internet.
     ipv6_not_public: Owners,
-    outside_by_address: HashMap<(Edge, IpAddr), OutsideIndex>,
+    outside_ipv4: HashMap<(Edge, u32), OutsideIndex>,
+    outside_ipv6: HashMap<(Edge, u128), OutsideIndex>,
     pub(crate) interface_by_name: HashMap<String, InterfaceIndex>,
     pub(crate) outside_by_name: HashMap<String, OutsideIndex>,
 }
@@ -37,51 +39,87 @@ struct VpcDirectory {
     on_premises: Vec<OnPremisesIndex>,
 }
 
+/// Nothing iterates over one, so that its order is never seen. The state is fixed as the keys are
+/// the world's own: who sends packets cannot choose what is entered.
+type HashMap<K, V> = hashbrown::HashMap<K, V, FixedState>;
+
 /// Who owns which address where an address means one interface.
 #[derive(Clone, Debug, Default)]
 struct Owners {
-    addresses: HashMap<IpAddr, InterfaceIndex>,
-    /// Delegated prefixes, sorted once [`Owners::seal`] has run. [`World::check`] refuses
-    /// overlapping ones.
-    prefixes: Vec<(IpNet, InterfaceIndex)>,
+    ipv4: OwnersOf<u32>,
+    ipv6: OwnersOf<u128>,
+}
+
+/// The addresses of one family, as numbers.
+#[derive(Clone, Debug, Default)]
+struct OwnersOf<A> {
+    addresses: HashMap<A, InterfaceIndex>,
+    /// Delegated prefixes (the first and the last address), sorted once [`OwnersOf::seal`] has run.
+    /// [`World::check`] refuses overlapping ones.
+    prefixes: Vec<(A, A, InterfaceIndex)>,
+}
+
+impl<A: Copy + Ord + Hash> OwnersOf<A> {
+    /// Of two owners the first stays.
+    fn add(&mut self, address: A, owner: InterfaceIndex) {
+        self.addresses.entry(address).or_insert(owner);
+    }
+
+    fn seal(&mut self) {
+        self.prefixes.sort_by_key(|&(first, _, _)| first);
+    }
+
+    fn get(&self, address: A) -> Option<InterfaceIndex> {
+        match self.addresses.get(&address) {
+            Some(owner) => Some(*owner),
+            None if self.prefixes.is_empty() => None,
+            None => self.get_by_prefix(address),
+        }
+    }
+
+    fn get_by_prefix(&self, address: A) -> Option<InterfaceIndex> {
+        let after = self.prefixes.partition_point(|&(first, _, _)| first <= address);
+        let (_, last, owner) = *self.prefixes.get(after.checked_sub(1)?)?;
+        (address <= last).then_some(owner)
+    }
 }
 
 impl Owners {
-    /// Of two owners the first stays.
-    fn add(&mut self, address: impl Into<IpAddr>, owner: InterfaceIndex) {
-        self.addresses.entry(address.into()).or_insert(owner);
-    }
-
     fn add_ipv6(&mut self, interface: &Interface, owner: InterfaceIndex) {
-        for &address in &interface.ipv6 {
-            self.add(address, owner);
+        for address in &interface.ipv6 {
+            self.ipv6.add(address.to_bits(), owner);
         }
-        let prefixes = interface.prefixes.iter().filter(|prefix| prefix.addr().is_ipv6());
-        self.prefixes.extend(prefixes.map(|prefix| (prefix.trunc(), owner)));
+        for prefix in &interface.prefixes {
+            if let IpNet::V6(prefix) = prefix {
+                let range = (prefix.network().to_bits(), prefix.broadcast().to_bits(), owner);
+                self.ipv6.prefixes.push(range);
+            }
+        }
     }
 
     fn add_all(&mut self, interface: &Interface, owner: InterfaceIndex) {
-        self.add(interface.primary, owner);
-        for &address in &interface.secondary {
-            self.add(address, owner);
+        for address in std::iter::once(&interface.primary).chain(&interface.secondary) {
+            self.ipv4.add(address.to_bits(), owner);
         }
-        let prefixes = interface.prefixes.iter().filter(|prefix| prefix.addr().is_ipv4());
-        self.prefixes.extend(prefixes.map(|prefix| (prefix.trunc(), owner)));
+        for prefix in &interface.prefixes {
+            if let IpNet::V4(prefix) = prefix {
+                let range = (prefix.network().to_bits(), prefix.broadcast().to_bits(), owner);
+                self.ipv4.prefixes.push(range);
+            }
+        }
         self.add_ipv6(interface, owner);
     }
 
     fn seal(&mut self) {
-        self.prefixes.sort_by_key(|(prefix, _)| prefix.network());
+        self.ipv4.seal();
+        self.ipv6.seal();
     }
 
     fn get(&self, address: IpAddr) -> Option<InterfaceIndex> {
-        self.addresses.get(&address).copied().or_else(|| self.get_by_prefix(address))
-    }
-
-    fn get_by_prefix(&self, address: IpAddr) -> Option<InterfaceIndex> {
-        let after = self.prefixes.partition_point(|(prefix, _)| prefix.network() <= address);
-        let (prefix, owner) = self.prefixes.get(after.checked_sub(1)?)?;
-        prefix.contains(&address).then_some(*owner)
+        match address {
+            IpAddr::V4(address) => self.ipv4.get(address.to_bits()),
+            IpAddr::V6(address) => self.ipv6.get(address.to_bits()),
+        }
     }
 }
 
@@ -89,10 +127,7 @@ impl World {
     /// Makes the look-up tables. Call it once the lists are complete, and again whenever
     /// anything but a membership changed.
     pub fn index(&mut self) {
-        let mut directory = Directory {
-            vpcs: (0..).zip(&self.vpcs).map(|(i, _)| self.vpc_directory(VpcIndex(i))).collect(),
-            ..Directory::default()
-        };
+        let mut directory = Directory { vpcs: self.vpc_directories(), ..Directory::default() };
         for (i, interface) in (0..).zip(&self.interfaces) {
             directory.add_interface(InterfaceIndex(i), interface);
         }
@@ -100,25 +135,38 @@ impl World {
             let index = OutsideIndex(i);
             directory.outside_by_name.entry(host.name.clone()).or_insert(index);
             for &address in &host.addresses {
-                directory.outside_by_address.entry((host.edge, address)).or_insert(index);
+                directory.add_outside(host.edge, address, index);
             }
         }
         directory.seal();
         self.directory = directory;
     }
 
-    fn vpc_directory(&self, vpc: VpcIndex) -> VpcDirectory {
-        let joined = self.joined_vpcs(vpc).into_iter().filter_map(|other| {
-            let joins = |vpcs: &[VpcIndex]| vpcs.contains(&vpc) && vpcs.contains(&other);
-            let (cen, _) = (0..).zip(&self.cens).find(|(_, cen)| joins(&cen.vpcs))?;
-            Some((other, CenIndex(cen)))
-        });
-        let sites = (0..).zip(&self.on_premises).filter(|(_, site)| site.vpcs.contains(&vpc));
-        VpcDirectory {
-            owners: Owners::default(),
-            joined: joined.collect(),
-            on_premises: sites.map(|(i, _)| OnPremisesIndex(i)).collect(),
+    /// What each VPC is joined to; owners come later. A CEN of n VPCs costs n² here, as it joins as
+    /// many pairs.
+    fn vpc_directories(&self) -> Vec<VpcDirectory> {
+        let mut vpcs = vec![VpcDirectory::default(); self.vpcs.len()];
+        for (i, cen) in (0..).zip(&self.cens) {
+            for vpc in &cen.vpcs {
+                let Some(directory) = vpcs.get_mut(vpc.as_usize()) else { continue };
+                let others = cen.vpcs.iter().filter(|other| *other != vpc);
+                directory.joined.extend(others.map(|&other| (other, CenIndex(i))));
+            }
         }
+        for (i, site) in (0..).zip(&self.on_premises) {
+            for vpc in &site.vpcs {
+                let Some(directory) = vpcs.get_mut(vpc.as_usize()) else { continue };
+                // a site's VPCs come one after the other: said twice, joined once
+                if directory.on_premises.last() != Some(&OnPremisesIndex(i)) {
+                    directory.on_premises.push(OnPremisesIndex(i));
+                }
+            }
+        }
+        for directory in &mut vpcs {
+            directory.joined.sort_unstable();
+            directory.joined.dedup_by_key(|&mut (other, _)| other);
+        }
+        vpcs
     }
 
     /// The interface that owns `address` inside `network`.
@@ -144,7 +192,11 @@ impl World {
 
     /// The named outside host at `edge` that has `address`.
     pub fn outside_at(&self, edge: Edge, address: IpAddr) -> Option<OutsideIndex> {
-        self.directory.outside_by_address.get(&(edge, address)).copied()
+        let found = match address {
+            IpAddr::V4(address) => self.directory.outside_ipv4.get(&(edge, address.to_bits())),
+            IpAddr::V6(address) => self.directory.outside_ipv6.get(&(edge, address.to_bits())),
+        };
+        found.copied()
     }
 
     /// The VPCs joined to `vpc`, each with the CEN that joins it.
@@ -167,7 +219,7 @@ impl Directory {
                     vpc.owners.add_all(interface, index);
                 }
                 if let Some(public) = interface.public_ip {
-                    self.public.add(public, index);
+                    self.public.ipv4.add(public.to_bits(), index);
                 }
                 // "IPv6 needs `ipv6_internet: true` on the instance and is not mapped."
                 let ipv6 = match interface.ipv6_internet {
@@ -180,6 +232,18 @@ impl Directory {
             Network::ClassicPublic => {
                 self.classic_public.add_all(interface, index);
                 self.public.add_all(interface, index);
+            }
+        }
+    }
+
+    /// Of two hosts the first stays.
+    fn add_outside(&mut self, edge: Edge, address: IpAddr, host: OutsideIndex) {
+        match address {
+            IpAddr::V4(address) => {
+                self.outside_ipv4.entry((edge, address.to_bits())).or_insert(host);
+            }
+            IpAddr::V6(address) => {
+                self.outside_ipv6.entry((edge, address.to_bits())).or_insert(host);
             }
         }
     }

@@ -8,12 +8,14 @@ mod address;
 mod back;
 mod check;
 mod directory;
+mod hops;
 mod locate;
 mod origin;
 mod world;
 
 pub use check::{Problem, ProblemKind};
-pub use locate::{Hop, Path, Route, Unreachable};
+pub use hops::{Hop, Hops};
+pub use locate::{Path, Route, Unreachable};
 pub use origin::Origin;
 pub use world::{
     AccountIndex, Cen, CenIndex, Edge, GroupIndex, Instance, InstanceIndex, Interface,

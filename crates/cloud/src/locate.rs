@@ -4,21 +4,10 @@
 
 use std::net::IpAddr;
 
+use crate::hops::{Hop, Hops};
 use crate::{
-    CenIndex, Edge, Interface, InterfaceIndex, Network, OnPremisesIndex, Place, Reach, VpcIndex,
-    World,
+    Edge, Interface, InterfaceIndex, Network, OnPremisesIndex, Place, Reach, VpcIndex, World,
 };
-
-/// A device on the way that takes one from the TTL.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Hop {
-    /// The router of a VPC.
-    VpcRouter(VpcIndex),
-    /// A CEN.
-    Cen(CenIndex),
-    /// The Internet gateway, where public addresses are mapped to private ones.
-    InternetGateway,
-}
 
 /// The kind of way that a packet goes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -42,7 +31,7 @@ pub enum Path {
 }
 
 /// The way to a target.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Route {
     /// Where the packet comes out.
     pub to: Place,
@@ -51,7 +40,7 @@ pub struct Route {
     /// Inside or over the Internet.
     pub reach: Reach,
     /// What takes one from the TTL, in order.
-    pub hops: Vec<Hop>,
+    pub hops: Hops,
     /// What the source address is behind the Internet gateway, if it is translated.
     pub source_becomes: Option<IpAddr>,
     /// What the target address is behind the Internet gateway, if it is translated.
@@ -122,17 +111,17 @@ impl World {
         if let Some(owner) = self.owner(Network::Vpc(vpc), target) {
             let to = Place::Interface(owner);
             return Ok(match self.interface(owner).vswitch == sender.vswitch {
-                true => Route::inside(to, Path::SameVSwitch, vec![]),
-                false => Route::inside(to, Path::SameVpc, vec![Hop::VpcRouter(vpc)]),
+                true => Route::inside(to, Path::SameVSwitch, Hops::of([])),
+                false => Route::inside(to, Path::SameVpc, Hops::of([Hop::VpcRouter(vpc)])),
             });
         }
         for &(other, cen) in self.joined(vpc) {
             if let Some(owner) = self.owner(Network::Vpc(other), target) {
-                let hops = vec![Hop::VpcRouter(vpc), Hop::Cen(cen), Hop::VpcRouter(other)];
+                let hops = Hops::of([Hop::VpcRouter(vpc), Hop::Cen(cen), Hop::VpcRouter(other)]);
                 return Ok(Route::inside(Place::Interface(owner), Path::JoinedVpc, hops));
             }
         }
-        let router = vec![Hop::VpcRouter(vpc)];
+        let router = Hops::of([Hop::VpcRouter(vpc)]);
         if let Some(to) = self.on_premises_host(vpc, target) {
             return Ok(Route::inside(to, Path::OnPremises, router));
         }
@@ -150,10 +139,10 @@ impl World {
     fn locate_from_classic_internal(&self, target: IpAddr) -> Result<Route, Unreachable> {
         let network = Network::ClassicInternal;
         if let Some(owner) = self.owner(network, target) {
-            return Ok(Route::inside(Place::Interface(owner), Path::ClassicInternal, vec![]));
+            return Ok(Route::inside(Place::Interface(owner), Path::ClassicInternal, Hops::of([])));
         }
         match self.service(network, target) {
-            Some(to) => Ok(Route::inside(to, Path::Intranet, vec![])),
+            Some(to) => Ok(Route::inside(to, Path::Intranet, Hops::of([]))),
             None if self.nobody_owns([], target) => Err(Unreachable::NobodyOwnsIt),
             None => Err(Unreachable::NoWay),
         }
@@ -176,7 +165,12 @@ impl World {
 
     fn locate_from_internet(&self, target: IpAddr) -> Result<Route, Unreachable> {
         if let Some(owner) = self.owner_of_public(target) {
-            return Ok(self.to_instance(owner, target, Path::Internet, vec![Hop::InternetGateway]));
+            return Ok(self.to_instance(
+                owner,
+                target,
+                Path::Internet,
+                Hops::of([Hop::InternetGateway]),
+            ));
         }
         Err(if self.is_ipv6_without_internet(target) {
             Unreachable::TargetHasNoPublicAddress
@@ -200,7 +194,7 @@ impl World {
         for &vpc in &network.vpcs {
             if let Some(owner) = self.owner(Network::Vpc(vpc), target) {
                 let to = Place::Interface(owner);
-                return Ok(Route::inside(to, Path::OnPremises, vec![Hop::VpcRouter(vpc)]));
+                return Ok(Route::inside(to, Path::OnPremises, Hops::of([Hop::VpcRouter(vpc)])));
             }
         }
         Err(if self.at_site(site, target).is_some() {
@@ -214,8 +208,8 @@ impl World {
 
     fn locate_from_intranet(&self, network: Network, target: IpAddr) -> Result<Route, Unreachable> {
         let (hops, vpc) = match network {
-            Network::Vpc(vpc) => (vec![Hop::VpcRouter(vpc)], Some(vpc)),
-            Network::ClassicInternal => (vec![], None),
+            Network::Vpc(vpc) => (Hops::of([Hop::VpcRouter(vpc)]), Some(vpc)),
+            Network::ClassicInternal => (Hops::of([]), None),
             Network::ClassicPublic => return Err(Unreachable::NoWay),
         };
         if let Some(owner) = self.owner(network, target) {
@@ -295,7 +289,11 @@ impl World {
         router: Option<Hop>,
         source_becomes: Option<IpAddr>,
     ) -> Result<Route, Unreachable> {
-        let hops: Vec<Hop> = router.into_iter().chain([Hop::InternetGateway]).collect();
+        let gateway = Hop::InternetGateway;
+        let hops = match router {
+            Some(router) => Hops::of([router, gateway]),
+            None => Hops::of([gateway]),
+        };
         // "An instance that calls a neighbour's public address leaves by the gateway: the
         // neighbour sees the caller's public address as source".
         if let Some(owner) = self.owner_of_public(target) {
@@ -324,12 +322,12 @@ impl World {
         owner: InterfaceIndex,
         target: IpAddr,
         path: Path,
-        mut hops: Vec<Hop>,
+        mut hops: Hops,
     ) -> Route {
         let interface = self.interface(owner);
         let mut target_becomes = None;
         if let Network::Vpc(vpc) = interface.network {
-            hops.push(Hop::VpcRouter(vpc));
+            hops = hops.then(Hop::VpcRouter(vpc));
             target_becomes = target.is_ipv4().then_some(IpAddr::V4(interface.primary));
         }
         Route {
@@ -344,7 +342,7 @@ impl World {
 }
 
 impl Route {
-    fn inside(to: Place, path: Path, hops: Vec<Hop>) -> Route {
+    fn inside(to: Place, path: Path, hops: Hops) -> Route {
         Route { to, path, reach: Reach::Internal, hops, source_becomes: None, target_becomes: None }
     }
 }

@@ -189,13 +189,13 @@ impl Worker {
             Some(Pending { next: Next::Nothing, .. }) => Step::Nothing,
             Some(Pending { next: Next::Advance(found), .. }) => Step::Advance(*found),
             Some(Pending { next: Next::Open(tally), question }) => Step::Open(Opening {
-                timeouts: scene.rules.interface(question.interface).timeouts,
+                timeouts: &scene.rules.interface(question.interface).timeouts,
                 over_internet: question.reach == Reach::Internet,
                 tally: *tally,
             }),
         };
         let back = match opening {
-            true => scene.plane.world.route_back(arrival.port, sent.source, sent.target, route),
+            true => scene.plane.world.is_symmetric(arrival.port, sent.source, sent.target, route),
             false => None,
         };
         let opened = self.flows.commit(
@@ -209,7 +209,7 @@ impl Worker {
                 epoch: scene.rules.epoch,
                 len: u32::try_from(arrival.bytes.len()).unwrap_or(u32::MAX),
             },
-            room,
+            Some(room),
             scene.now,
         );
         for (half, session) in halves.iter().zip(opened) {

@@ -120,9 +120,10 @@ impl Worker {
         let fits = plain.ttl > forward.hops
             && plain.packet_len <= scene.plane.ports.facts(forward.port).mtu
             && sink.room(forward.port) > 0;
-        if !fits || !flow.touch(now_ms, plain.frame_len, note) {
+        if !fits {
             return None;
         }
+        flow.touch(now_ms, plain.frame_len, note);
         Some(Way {
             forward,
             sender: flow.sender_session(),
@@ -141,16 +142,17 @@ impl Worker {
         observer: &mut O,
         tuple: impl FnOnce() -> Tuple,
     ) {
-        let Way { forward: Forward { port, .. }, sender, receiver } = *way;
+        let port = way.forward.port;
         let len = frame.bytes.len() as u64;
+        let ports = &scene.plane.ports;
         let entry = self.tallies.port(frame.port);
         entry.frames_in += 1;
         entry.bytes_in += len;
-        entry.session_hits += u64::from(sender.is_some());
+        entry.session_hits += u64::from(ports.is_interface(frame.port));
         let exit = self.tallies.port(port);
         exit.frames_out += 1;
         exit.bytes_out += len;
-        exit.session_hits += u64::from(receiver.is_some());
+        exit.session_hits += u64::from(ports.is_interface(port));
         let Incoming { id, slot, .. } = *frame;
         sink.put(Egress::new(Passed::established(way), port, frame.bytes, Some(id), Some(slot)));
         observer.verdict(id, || verdict(scene, frame.port, way, tuple()));
@@ -212,21 +214,22 @@ fn tuple_v6(quick: &QuickV6) -> Tuple {
 
 /// What the long way says of such a frame.
 fn verdict(scene: Scene<'_>, from: PortId, way: &Way, tuple: Tuple) -> Verdict {
-    let side = |port: PortId, session: SessionId| Side {
-        interface: InterfaceIndex(port),
-        allowed: true,
-        because: Because::Session,
-        session: Some(session),
+    let ports = &scene.plane.ports;
+    let side = |port: PortId, session: Option<SessionId>| {
+        let interface = InterfaceIndex(port);
+        let side = Side { interface, allowed: true, because: Because::Session, session };
+        ports.is_interface(port).then_some(side)
     };
-    let Way { forward: Forward { port, .. }, sender, receiver } = *way;
+    let port = way.forward.port;
+    let inbound = side(port, way.receiver);
     Verdict {
         allowed: true,
         because: Because::Session,
-        stage: if receiver.is_some() { Stage::Inbound } else { Stage::Outbound },
+        stage: if inbound.is_some() { Stage::Inbound } else { Stage::Outbound },
         tuple: Some(tuple),
-        to: Some(scene.plane.ports.facts(port).place),
-        outbound: sender.map(|session| side(from, session)),
-        inbound: receiver.map(|session| side(port, session)),
+        to: Some(ports.facts(port).place),
+        outbound: side(from, way.sender),
+        inbound,
         sessions_cut: Vec::new(),
         epoch: u64::from(scene.rules.epoch),
     }

@@ -18,7 +18,6 @@ use ringfence_policy::Question;
 use ringfence_session::SessionId;
 
 use crate::admit::{Admitted, admit};
-use crate::cross::Pending;
 use crate::established::Way;
 use crate::fragments::{self, Known, Meeting};
 use crate::neighbors::Request;
@@ -136,9 +135,13 @@ impl Worker {
         let room = self.reserve(scene, &outbound, &inbound, &packet, walk)?;
         let more = rewrite(arrival.bytes, &frame, &packet, &arriving, &exit);
         let frames = more.as_ref().map_or(1, Vec::len);
-        let passed = self.check_queue(exit.number, frames, walk).inspect_err(|_| {
-            self.flows.release(room);
-        })?;
+        let passed = match self.check_queue(exit.number, frames, walk) {
+            Ok(passed) => passed,
+            Err(stop) => {
+                self.flows.release(room);
+                return Err(stop);
+            }
+        };
         let passage = Passage { sent: &packet, arriving: &arriving, route: &route, exit: &exit };
         self.commit(scene, arrival, &passage, [outbound, inbound], room, walk);
 

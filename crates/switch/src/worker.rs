@@ -116,7 +116,7 @@ impl Worker {
             Arrival { number: frame.port, port: place, id: frame.id, slot: Some(frame.slot), bytes: frame.bytes };
         let mut walk = Walk::new(frame.id, u64::from(scene.rules.epoch), sink, observer);
         let result = self.journey(scene, &mut arrival, &mut walk);
-        let (first_of, route) = (walk.first_of, walk.route);
+        let (first_of, route) = (walk.first_of, walk.route.take());
         if let Some(verdict) = self.finish(frame.port, walk, result)
             && let Some(key) = first_of
         {

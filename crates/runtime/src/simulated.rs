@@ -186,6 +186,9 @@ impl Simulation {
             self.now = next;
         }
         self.now = self.now.max(until);
+        // dead sessions are never found; here they stop being counted as well
+        self.journal.expire(&mut self.switch, self.now, &mut self.touched);
+        self.deliver();
     }
 
     /// Applies a change now.

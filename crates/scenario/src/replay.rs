@@ -274,7 +274,8 @@ impl<W: Write> Replay<'_, W> {
     }
 
     fn finish(self, taken: u64, changes: u64) -> io::Result<Replayed> {
-        let halves = || self.switch.counters().interfaces.values();
+        let counters = self.switch.counters();
+        let halves = || counters.interfaces.values();
         let mut summary = Summary {
             allowed: self.allowed,
             changes,

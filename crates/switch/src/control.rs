@@ -186,9 +186,7 @@ impl Stale {
     ) -> Option<Classifier> {
         let mut rules = groups.iter().flat_map(|&group| &policies.group(group).rules);
         match self {
-            Stale::Rules(group) => {
-                groups.contains(&group).then(|| old.with_rules(policies, group))
-            }
+            Stale::Rules(group) => groups.contains(&group).then(|| old.with_rules(policies, group)),
             Stale::PrefixList(list) => rules
                 .any(|rule| rule.object == Object::PrefixList(list))
                 .then(|| old.with_prefix_list(policies, list)),

@@ -5,9 +5,7 @@
 use ringfence_cloud::{InterfaceIndex, Reach, Route};
 use ringfence_frame::{Direction, Icmp, IcmpKind, Ip, Transport, Tuple};
 use ringfence_policy::{Decision, Question};
-use ringfence_session::{
-    End, FirstPacket, Forward, HalfRef, Limit, Opening, Room, Session, Step,
-};
+use ringfence_session::{End, FirstPacket, Forward, HalfRef, Limit, Opening, Room, Session, Step};
 
 use crate::journey::{Arrival, Passage, Scene, Stop, Walk};
 use crate::route::hops;
@@ -96,9 +94,7 @@ impl Worker {
         let Question { interface, direction, .. } = *question;
         loop {
             let found = match quoted(packet) {
-                Some(quoted) => {
-                    self.flows.find_quoted(interface.0, direction, &quoted, scene.now)
-                }
+                Some(quoted) => self.flows.find_quoted(interface.0, direction, &quoted, scene.now),
                 None => self.flows.find(interface.0, direction, packet, scene.now),
             }?;
             if !self.is_condemned(scene, interface, found) {
@@ -113,7 +109,12 @@ impl Worker {
 
     /// "A session is re-decided when its next packet comes, under the rules of that moment;
     /// changes in between leave no trace." A session found good is stamped with the epoch.
-    fn is_condemned(&mut self, scene: Scene<'_>, interface: InterfaceIndex, found: HalfRef) -> bool {
+    fn is_condemned(
+        &mut self,
+        scene: Scene<'_>,
+        interface: InterfaceIndex,
+        found: HalfRef,
+    ) -> bool {
         if self.flows.epoch(found) >= scene.rules.interface(interface).changed_at {
             return false;
         }

@@ -15,8 +15,16 @@ use crate::{Because, Egress, Observer, PortId, Side, Sink, Stage, Verdict, Worke
 
 /// What is known of a frame before its turn comes.
 pub(crate) enum Staged {
-    V4 { quick: QuickV4, key: KeyV4, hash: u64 },
-    V6 { quick: QuickV6, key: KeyV6, hash: u64 },
+    V4 {
+        quick: QuickV4,
+        key: KeyV4,
+        hash: u64,
+    },
+    V6 {
+        quick: QuickV6,
+        key: KeyV6,
+        hash: u64,
+    },
     /// Nothing: it goes the long way.
     Long,
 }
@@ -124,11 +132,7 @@ impl Worker {
             return None;
         }
         flow.touch(now_ms, plain.frame_len, note);
-        Some(Way {
-            forward,
-            sender: flow.sender_session(),
-            receiver: flow.receiver_session(),
-        })
+        Some(Way { forward, sender: flow.sender_session(), receiver: flow.receiver_session() })
     }
 
     /// Counts, and lets the frame out.

@@ -149,7 +149,7 @@ impl Switch {
     }
 
     /// Everything counted so far.
-    pub fn counters(&mut self) -> Counters {
+    pub fn counters(&self) -> Counters {
         let mut counters = Counters::default();
         self.worker.add_counters(&mut counters);
         counters

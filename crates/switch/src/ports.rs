@@ -183,11 +183,9 @@ mod tests {
             vpcs: Vec::new(),
             origin: Origin::nowhere(),
         };
-        let world = World {
-            vpcs: vec![vpc.clone(), vpc],
-            on_premises: vec![site.clone(), site],
-            ..World::default()
-        };
+        let mut world = World::default();
+        world.vpcs.extend([vpc.clone(), vpc]);
+        world.on_premises.extend([site.clone(), site]);
         let ports = Ports::new(&world);
         assert_eq!(ports.len(), 1 + 2 + 2 + 2);
         for number in 0..7 {

@@ -147,12 +147,7 @@ impl Tallies {
         }
     }
 
-    fn add_interface(
-        &self,
-        counters: &mut Counters,
-        interface: InterfaceIndex,
-        tally: &PortTally,
-    ) {
+    fn add_interface(&self, counters: &mut Counters, interface: InterfaceIndex, tally: &PortTally) {
         let PortTally { session_hits, sessions_opened, sessions_cut, .. } = *tally;
         let first = (interface.0 * IMPLICIT_LEN) as usize;
         let implicit = self.decisions.get(first..first + IMPLICIT.len()).unwrap_or_default();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ringfence_frame::Instant;
 use ringfence_session::FlowWorker;
 
-use crate::fragments::{Fate, Fragments, Held, Known};
 use crate::established::Staged;
+use crate::fragments::{Fate, Fragments, Held, Known};
 use crate::journey::{Arrival, Scene, Stop, Walk};
 use crate::plane::{Plane, Rules};
 use crate::tally::Tallies;
@@ -112,8 +112,13 @@ impl Worker {
         counters.frames_in += 1;
         counters.bytes_in += frame.bytes.len() as u64;
         let place = scene.plane.ports.facts(frame.port).place;
-        let mut arrival =
-            Arrival { number: frame.port, port: place, id: frame.id, slot: Some(frame.slot), bytes: frame.bytes };
+        let mut arrival = Arrival {
+            number: frame.port,
+            port: place,
+            id: frame.id,
+            slot: Some(frame.slot),
+            bytes: frame.bytes,
+        };
         let mut walk = Walk::new(frame.id, u64::from(scene.rules.epoch), sink, observer);
         let result = self.journey(scene, &mut arrival, &mut walk);
         let (first_of, route) = (walk.first_of, walk.route.take());
@@ -138,7 +143,7 @@ impl Worker {
     ) {
         let plane = Arc::clone(&self.plane);
         let rules = self.pick_up(&plane);
-        self.flows.expire(now, slice_max);
+        self.expire_sessions(now, slice_max);
         self.fragments.expire(now);
         self.release_fragments(Scene { plane: &plane, rules: &rules, now }, sink, observer);
         self.flows.quiescent();
@@ -163,16 +168,15 @@ impl Worker {
         self.plane.judges_by(self.number, self.rules.epoch);
     }
 
-    /// Adds everything that it has counted to `counters`. The traffic of live sessions is counted
-    /// when they end.
-    pub fn add_counters(&mut self, counters: &mut Counters) {
-        let Worker { flows, tallies, plane, rules, .. } = self;
-        flows.drain_tallies(|id, frames, bytes| tallies.count_traffic(id, frames, bytes));
-        tallies.add_to(counters, &plane.ports, rules);
+    /// Adds everything that it has counted to `counters`. The traffic of sessions is counted when
+    /// they end, and of long ones from time to time.
+    pub fn add_counters(&self, counters: &mut Counters) {
+        self.tallies.add_to(counters, &self.plane.ports, &self.rules);
     }
 
     /// Forgets what it has counted and held.
     pub(crate) fn reset(&mut self) {
+        self.flows.clear();
         self.fragments.clear();
         self.tallies = Tallies::new(&self.plane.ports);
         self.tallies.fit(&self.rules);
@@ -193,9 +197,15 @@ impl Worker {
         if now.as_ms() != self.swept_ms {
             self.swept_ms = now.as_ms();
             let slice = self.plane.flows.capacity() / SWEEPS_PER_TABLE;
-            self.flows.expire(now, slice.max(SWEEP_MIN));
+            self.expire_sessions(now, slice.max(SWEEP_MIN));
         }
         self.fragments.expire(now);
+    }
+
+    fn expire_sessions(&mut self, now: Instant, slice_max: usize) {
+        let Worker { flows, tallies, .. } = self;
+        flows.expire(now, slice_max);
+        flows.drain_tallies(|id, frames, bytes| tallies.count_traffic(id, frames, bytes));
     }
 
     /// Sends on or drops the fragments that wait no longer.

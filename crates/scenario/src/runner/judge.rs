@@ -97,7 +97,7 @@ impl Judged<'_> {
             changes: self.changes(),
             counters: topology::counters(
                 self.simulation.switch().fabric(),
-                self.simulation.switch().counters(),
+                &self.simulation.switch().counters(),
             ),
             description: self.scenario.description.clone(),
             duration_ns: self.simulation.now().as_ns(),

@@ -177,7 +177,7 @@ fn rule_report(policies: &PolicySet, rule: &Rule) -> RuleReport {
 
 /// Everything counted, by name.
 pub(super) fn counters(fabric: &Fabric, counters: &Counters) -> CountersReport {
-    let Counters { ports, interfaces, rules } = counters;
+    let Counters { ports, interfaces, rules, rule_traffic: _ } = counters;
     let world = &fabric.world;
     let ports = ports.iter().map(|(&place, counters)| {
         let PortCounters {

@@ -341,8 +341,8 @@ impl Lab {
     /// "every frame in is counted exactly once": delivered, answered, dropped, or waiting.
     #[track_caller]
     pub fn check_sum(&self, delivered: u64, waiting: u64) {
-        let ports = self.switch.counters().ports.values();
-        let (taken, ended) = ports.fold((0, 0), |(taken, ended), port| {
+        let counters = self.switch.counters();
+        let (taken, ended) = counters.ports.values().fold((0, 0), |(taken, ended), port| {
             let dropped: u64 = port.dropped.values().sum();
             let answered: u64 = port.answered.values().sum();
             (taken + port.frames_in, ended + dropped + answered)

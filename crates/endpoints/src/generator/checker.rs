@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ringfence_frame::batch::PortNumber;
 use ringfence_frame::{Family, Protocol};
 
+use super::flow::OneWay;
 use super::line::{Line4, Line6, flags, fresh_port};
 use super::tag::{Layout, REPLY, Tag, fold, u32_at, words};
 use super::{Expected, FlowSpec, Headers, Reason, TrafficGenerator};
@@ -114,8 +115,8 @@ impl Expectations {
     /// Adds a flow.
     pub(crate) fn add(&mut self, number: u32, flow: &FlowSpec) {
         let (own, back) = flow.directions();
-        self.own.push(Expectation::of(number, flow.fresh, own.1, own.2));
-        if let Some((_, headers, expected)) = back {
+        self.own.push(Expectation::of(number, flow.fresh, own.headers, own.expected));
+        if let Some(OneWay { headers, expected, .. }) = back {
             let silent = Expectation { digest: 0, port: 0, outcome: SILENT, fresh: false };
             self.replies.resize(number as usize, silent);
             self.replies.push(Expectation::of(number | REPLY, false, headers, expected));

@@ -82,7 +82,7 @@ pub struct FlowSpec {
     /// have allowed the flow.
     pub replies: bool,
     /// Every frame is the first of a flow of its own: the source port (or echo identifier) counts
-    /// up from 1,024, whatever `headers` says. Such a flow has no replies.
+    /// up from 32,768 and begins there again, whatever `headers` says. Such a flow has no replies.
     pub fresh: bool,
 }
 
@@ -106,13 +106,21 @@ pub enum FlowError {
     TooMany,
 }
 
+/// One direction of a flow.
+#[derive(Clone, Copy)]
+pub(crate) struct OneWay {
+    /// Where its frames come in.
+    pub(crate) port: PortNumber,
+    /// What they carry.
+    pub(crate) headers: Headers,
+    /// What must become of them.
+    pub(crate) expected: Expected,
+}
+
 impl FlowSpec {
-    /// Its own direction, and that of the replies if it has any: port, headers, what must become
-    /// of them.
-    pub(crate) fn directions(
-        &self,
-    ) -> ((PortNumber, Headers, Expected), Option<(PortNumber, Headers, Expected)>) {
-        let own = (self.port, self.headers, self.expected);
+    /// Its own direction, and that of the replies if it has any.
+    pub(crate) fn directions(&self) -> (OneWay, Option<OneWay>) {
+        let own = OneWay { port: self.port, headers: self.headers, expected: self.expected };
         let Expected::Delivered(arriving) = self.expected else { return (own, None) };
         if !self.replies || self.fresh {
             return (own, None);
@@ -123,7 +131,8 @@ impl FlowSpec {
             port: self.port,
             headers: self.headers.answered(self.headers.ttl.saturating_sub(taken)),
         };
-        (own, Some((arriving.port, sent, Expected::Delivered(back))))
+        let expected = Expected::Delivered(back);
+        (own, Some(OneWay { port: arriving.port, headers: sent, expected }))
     }
 
     /// # Errors

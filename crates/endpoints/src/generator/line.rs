@@ -19,7 +19,7 @@ pub(crate) type Line4 = Line<64>;
 pub(crate) type Line6 = Line<128>;
 
 /// First source port of fresh flows, and how many there are.
-pub(crate) const FRESH_PORT_MIN: u16 = 1_024;
+pub(crate) const FRESH_PORT_MIN: u16 = 32_768;
 const FRESH_PORTS: u32 = 0x1_0000 - FRESH_PORT_MIN as u32;
 
 /// TCP has not been opened yet: the next frame has a SYN.

@@ -14,6 +14,7 @@ use ringfence_frame::batch::{FrameBatch, FrameMeta, PortNumber, Slot};
 
 use super::checker::{Checker, Expectations};
 use super::choice::{Choice, Schedule};
+use super::flow::OneWay;
 use super::line::{Line4, Line6};
 use super::tag::REPLY;
 use super::{Expected, FlowError, FlowSpec, Fresh, Headers, Pattern, Popularity, Rate, Sizes};
@@ -114,8 +115,8 @@ impl Traffic {
                 (false, Expected::Delivered(_)) => Class::Own,
                 (false, Expected::Dropped(_)) => Class::Denied,
             };
-            let back = back.map(|(port, headers, _)| (port, headers, Class::Reply));
-            for (port, headers, class) in [(own.0, own.1, class)].into_iter().chain(back) {
+            let back = back.map(|back| (back, Class::Reply));
+            for (OneWay { port, headers, .. }, class) in [(own, class)].into_iter().chain(back) {
                 let queue = queue_of(port);
                 let generator = generators.get_mut(queue);
                 let generator = generator.ok_or(FlowError::Queue(number, port, queue))?;

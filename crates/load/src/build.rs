@@ -79,7 +79,8 @@ pub(crate) fn fabric(shape: &WorldShape, seed: u64) -> Fabric {
 }
 
 fn world(shape: &WorldShape) -> World {
-    let mut world = World { accounts: vec!["1".to_owned()], ..World::default() };
+    let mut world = World::default();
+    world.accounts.push("1".to_owned());
     for vpc in 0..shape.vpcs {
         let ranges: [IpNet; 2] = [
             Ipv4Net::new_assert(Ipv4Addr::from_bits(INSIDE + (vpc << 20)), 12).into(),

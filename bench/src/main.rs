@@ -1,23 +1,35 @@
-//! Whole-program measurements. Makes a world of a given size from a seed, runs the release build of
-//! `ringfence` on it several times, and prints minimum, median and maximum of wall time.
+//! Measurements that the shipped binary does not carry. Whole programs: makes a world of a given size
+//! from a seed, runs the release build of `ringfence` on it several times, and prints minimum, median
+//! and maximum of wall time. Yardsticks: the session table against other people's.
 //!
 //! ```text
-//! cargo build --release && cargo run --release -p ringfence-bench -- probes
-//! cargo build --release && cargo run --release -p ringfence-bench -- scenarios
+//! cargo build --release --workspace
+//! cargo run --release -p ringfence-bench -- probes
+//! cargo run --release -p ringfence-bench -- scenarios
+//! target/release/ringfence bench table
 //! ```
 
 mod measure;
+mod print;
+mod table;
 mod world;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
+use crate::print::PrintArguments;
+use crate::table::TableArguments;
 use crate::world::WorldSize;
 
-/// Measures whole commands.
+/// Counts what the tables ask for; each thread for itself, so that it slows none of them noticeably.
+#[global_allocator]
+static ALLOCATOR: ringfence_measure::counting::Counting = ringfence_measure::counting::Counting;
+
+/// Measures whole commands, and the session table against others.
 #[derive(Parser)]
 struct Arguments {
     /// The binary to measure.
@@ -59,10 +71,24 @@ enum What {
         #[arg(long, default_value = "scenarios")]
         path: PathBuf,
     },
+    /// The session table against other tables; `ringfence bench table` runs this.
+    Table {
+        #[command(flatten)]
+        table: TableArguments,
+        #[command(flatten)]
+        print: PrintArguments,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    if let What::Table { table, print } = &arguments.what {
+        let report = table::measure(table, &mut |what| {
+            // nobody is left to tell if standard error fails
+            let _ = writeln!(anstream::stderr(), "{what}");
+        })?;
+        return print::print(&report, print, &table.measure);
+    }
     std::fs::create_dir_all(&arguments.folder).context("making the folder for files")?;
     match &arguments.what {
         What::Probes { groups, rules, instances, probes, seed } => {
@@ -90,5 +116,6 @@ fn main() -> anyhow::Result<()> {
             }
             Ok(())
         }
+        What::Table { .. } => Ok(()),
     }
 }

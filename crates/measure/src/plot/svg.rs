@@ -96,7 +96,7 @@ fn legend(series: &[Series]) -> (Vec<(f64, usize)>, usize) {
     let (mut x, mut line) = (LEFT, 0);
     let mut places = Vec::new();
     for it in series {
-        let width = 28.0 + it.name.chars().count() as f64 * LETTER;
+        let width = 38.0 + it.name.chars().count() as f64 * LETTER;
         if x > LEFT && x + width > RIGHT {
             (x, line) = (LEFT, line + 1);
         }

@@ -1,0 +1,192 @@
+//! `table`: the session table against other people's tables, in one run.
+//!
+//! Owns which sizes are measured in which order and what the report says. A session is a flow with
+//! two directions: two keys of 16 bytes with a record of 64 bytes each. The session table has both
+//! in one record; the others have an entry for each.
+
+mod arguments;
+mod contender;
+mod floor;
+mod flows;
+mod maps;
+mod ringfence;
+mod trial;
+
+use ringfence_measure::trials::Plan;
+use ringfence_measure::{
+    Axis, Cell, Clock, Column, Machine, Plot, Point, Report, Sample, Scale, Series, Table, Unit,
+};
+
+pub(crate) use arguments::{MeasureArguments, TableArguments};
+use contender::Kind;
+use floor::Floor;
+use flows::Flows;
+use trial::{Measured, Operation};
+
+/// What all contenders may take up together to be measured in turn, trial by trial; beyond that
+/// each is measured alone.
+const TOGETHER_BYTES_MAX: u64 = 3 << 30;
+/// A generous guess of what one session takes up in any of the tables.
+const SESSION_BYTES_GUESS: u64 = 400;
+
+/// One measured point.
+struct Row {
+    sessions: usize,
+    workers: usize,
+    /// By contender, in the order of [`Kind::ALL`].
+    contenders: Vec<Measured>,
+    bytes: Vec<u64>,
+    floor: Option<Sample>,
+    keys: Option<Sample>,
+}
+
+/// Measures everything and puts it into a report.
+///
+/// # Errors
+/// If a table loses a session: then its figures mean nothing.
+pub(crate) fn measure(
+    arguments: &TableArguments,
+    progress: &mut dyn FnMut(&str),
+) -> anyhow::Result<Report> {
+    let clock = Clock::calibrate();
+    let mut rows = Vec::new();
+    for &sessions in &arguments.sessions {
+        for &workers in &arguments.workers {
+            progress(&format!("{sessions} sessions, {workers} workers"));
+            rows.push(measure_row(&clock, arguments, sessions, workers)?);
+        }
+    }
+    Ok(report(&clock, arguments, &rows))
+}
+
+fn measure_row(
+    clock: &Clock,
+    arguments: &TableArguments,
+    sessions: usize,
+    workers: usize,
+) -> anyhow::Result<Row> {
+    let flows = Flows::new(arguments.measure.seed, sessions, workers);
+    let plan = Plan { trials: arguments.measure.trials, budget: arguments.measure.budget() };
+    let all_bytes = (sessions as u64).saturating_mul(SESSION_BYTES_GUESS * Kind::ALL.len() as u64);
+    let mut row = Row {
+        sessions,
+        workers,
+        contenders: Vec::new(),
+        bytes: Vec::new(),
+        floor: None,
+        keys: trial::keys(clock, plan, &flows),
+    };
+    let groups: Vec<&[Kind]> = match all_bytes <= TOGETHER_BYTES_MAX {
+        true => vec![&Kind::ALL],
+        false => Kind::ALL.chunks(1).collect(),
+    };
+    let mut floor = Some(Floor::new(sessions, arguments.measure.seed));
+    for group in groups {
+        let (mut contenders, bytes): (Vec<_>, Vec<u64>) =
+            group.iter().map(|kind| contender::build(*kind, &flows)).unzip();
+        // beside the first group, which has ours
+        let floor = floor.take();
+        let (measured, floor) =
+            trial::in_turn(clock, plan, &flows, &mut contenders, floor.as_ref())?;
+        row.contenders.extend(measured);
+        row.bytes.extend(bytes);
+        row.floor = row.floor.or(floor);
+    }
+    Ok(row)
+}
+
+fn report(clock: &Clock, arguments: &TableArguments, rows: &[Row]) -> Report {
+    let title = "The session table against others";
+    let mut report = Report::new("table", title, Machine::read(clock));
+    report.parameter("seed", arguments.measure.seed);
+    report.parameter("trials", arguments.measure.trials);
+    report.parameter("trial_s", arguments.measure.budget().as_secs_f64());
+    for operation in Operation::ALL {
+        report.table(operation_table(operation, rows));
+    }
+    report.table(bytes_table(rows));
+    for operation in Operation::ALL {
+        for &workers in &arguments.workers {
+            report.plot(plot(operation, workers, rows));
+        }
+    }
+    report.note(
+        "A session is a flow with two directions: two keys of 16 bytes, a record of 64 bytes for \
+         each. hit and miss look up one direction; insert and remove enter and take out both.",
+    );
+    report.note(
+        "Making the keys is in every figure (column `keys`, `-o wide`), the same for all. All maps \
+         hash with foldhash and have room for everything from the start, so that none of them grows.",
+    );
+    report.note("mixed: of 64 operations 58 are hits, 3 inserts and 3 removals.");
+    report
+}
+
+fn operation_table(operation: Operation, rows: &[Row]) -> Table {
+    let mut columns = vec![Column::new("sessions", Unit::None), Column::new("workers", Unit::None)];
+    columns.extend(Kind::ALL.map(|kind| Column::new(kind.name(), Unit::Ns)));
+    columns.push(Column::new("best other over ringfence", Unit::Ratio));
+    columns.push(Column::new("floor", Unit::Ns));
+    columns.push(Column::wide("keys", Unit::Ns));
+    columns.push(Column::wide("ringfence over floor", Unit::Ratio));
+    let mut table = Table::new(operation.id(), operation.title(), columns);
+    for row in rows {
+        let samples: Vec<Option<&Sample>> =
+            row.contenders.iter().map(|measured| measured.of(operation)).collect();
+        let median = |sample: &Option<&Sample>| sample.map(|it| it.spread().median);
+        let ours = samples.first().copied().flatten();
+        let best = samples
+            .iter()
+            .skip(1)
+            .filter_map(|it| Some((median(it)?, (*it)?)))
+            .min_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, sample)| sample);
+        let mut cells = vec![Cell::from(row.sessions), Cell::from(row.workers)];
+        cells.extend(samples.iter().map(|it| Cell::from(*it)));
+        let advantage = best.zip(ours).and_then(|(best, ours)| best.over(ours));
+        cells.push(Cell::from(advantage.as_ref()));
+        cells.push(Cell::from(row.floor.as_ref()));
+        cells.push(Cell::from(row.keys.as_ref()));
+        let over_floor = ours.zip(row.floor.as_ref()).and_then(|(ours, floor)| ours.over(floor));
+        cells.push(Cell::from(over_floor.as_ref()));
+        table.push(cells);
+    }
+    table
+}
+
+fn bytes_table(rows: &[Row]) -> Table {
+    let mut columns = vec![Column::new("sessions", Unit::None), Column::new("workers", Unit::None)];
+    columns.extend(Kind::ALL.map(|kind| Column::new(kind.name(), Unit::Bytes)));
+    let mut table = Table::new("bytes", "Bytes a session, at 80 % of the room asked for", columns);
+    for row in rows {
+        let mut cells = vec![Cell::from(row.sessions), Cell::from(row.workers)];
+        cells.extend(row.bytes.iter().map(|it| Cell::from(*it as f64 / row.sessions as f64)));
+        table.push(cells);
+    }
+    table
+}
+
+fn plot(operation: Operation, workers: usize, rows: &[Row]) -> Plot {
+    let rows: Vec<&Row> = rows.iter().filter(|row| row.workers == workers).collect();
+    let points = |sample: &dyn Fn(&Row) -> Option<Sample>| {
+        let point = |row: &&Row| Some(Point::of(row.sessions as f64, sample(row)?.spread()));
+        rows.iter().filter_map(point).collect::<Vec<_>>()
+    };
+    let mut series: Vec<Series> = Kind::ALL
+        .iter()
+        .enumerate()
+        .map(|(number, kind)| {
+            let sample = |row: &Row| row.contenders.get(number)?.of(operation).cloned();
+            Series::new(kind.name(), points(&sample))
+        })
+        .collect();
+    series.push(Series::yardstick("floor", points(&|row| row.floor.clone())));
+    let plural = if workers == 1 { "worker" } else { "workers" };
+    Plot {
+        id: format!("{}-{workers}", operation.id()),
+        title: format!("{}, {workers} {plural}", operation.title()),
+        x: Axis::new("sessions", Scale::Log),
+        y: Axis::new("ns an operation", Scale::Log),
+        series,
+    }
+}

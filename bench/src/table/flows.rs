@@ -1,0 +1,214 @@
+//! The sessions that all tables hold: flows of UDP over IPv4 between interfaces, made from their
+//! number and a seed, so that nothing has to be kept of them and no memory is read to make one.
+
+use ringfence_session::{KeyV4, PortId};
+
+/// Interfaces that flows lie between.
+pub(super) const INTERFACES: u32 = 1_024;
+/// The protocol of all flows.
+const UDP: u8 = 17;
+/// Room beyond the sessions, as a divisor: they fill four fifths of it.
+const SPARE_PART: usize = 4;
+/// Sessions that a worker enters and takes out again: at least, and at most.
+const BLOCK: std::ops::RangeInclusive<usize> = 64..=4_096;
+
+/// How many sessions there are and who may touch which.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flows {
+    seed: u64,
+    /// Sessions that stay in the table.
+    pub(super) sessions: usize,
+    /// Threads at work.
+    pub(super) workers: usize,
+    /// Sessions that each worker enters and takes out.
+    pub(super) block: usize,
+}
+
+/// One flow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Flow {
+    /// The sender's interface and address.
+    pub(super) sender: PortId,
+    pub(super) source: u32,
+    pub(super) source_port: u16,
+    /// The receiver's.
+    pub(super) receiver: PortId,
+    pub(super) target: u32,
+    pub(super) target_port: u16,
+}
+
+/// A key as the other tables have it: the same bits as [`KeyV4`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct PlainKey(pub(super) [u64; 2]);
+
+impl std::hash::Hash for PlainKey {
+    #[inline]
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0[0]);
+        state.write_u64(self.0[1]);
+    }
+}
+
+/// One direction's key in both forms.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pick {
+    pub(super) ours: KeyV4,
+    pub(super) plain: PlainKey,
+}
+
+impl Flows {
+    pub(super) fn new(seed: u64, sessions: usize, workers: usize) -> Flows {
+        let block = (sessions / SPARE_PART / 2 / workers).clamp(*BLOCK.start(), *BLOCK.end());
+        Flows { seed, sessions, workers, block }
+    }
+
+    /// Sessions that each table has room for.
+    pub(super) fn capacity(&self) -> usize {
+        let spare = (self.sessions / SPARE_PART).max(self.block * self.workers);
+        self.sessions + spare
+    }
+
+    /// Which worker's a session is.
+    pub(super) fn worker_of(&self, number: usize) -> usize {
+        number % self.workers
+    }
+
+    /// The `place`th of a worker's sessions that stay, of `share` many.
+    #[inline]
+    pub(super) fn own(&self, worker: usize, place: usize) -> usize {
+        (place * self.workers + worker).min(self.sessions - 1)
+    }
+
+    /// How many sessions stay for each worker; at least one, which two workers then share.
+    pub(super) fn share(&self, worker: usize) -> usize {
+        ((self.sessions + self.workers - 1 - worker) / self.workers).max(1)
+    }
+
+    /// The numbers of the sessions that a worker enters and takes out.
+    pub(super) fn spare(&self, worker: usize) -> Vec<usize> {
+        (0..self.block).map(|place| self.sessions + place * self.workers + worker).collect()
+    }
+
+    /// The flow of a number. Flows of different numbers differ.
+    #[inline]
+    pub(super) fn flow(&self, number: usize) -> Flow {
+        let mixed = mix(number as u64 ^ self.seed);
+        let number = number as u32;
+        Flow {
+            sender: (mixed as u32) % (INTERFACES / 2),
+            source: 0x0a00_0000 | (number & 0x00ff_ffff),
+            source_port: 1_024 + (number >> 24) as u16,
+            receiver: INTERFACES / 2 + ((mixed >> 32) as u32) % (INTERFACES / 2),
+            target: 0xac10_0000 | ((mixed >> 44) as u32 & 0x000f_ffff),
+            target_port: if mixed & (1 << 31) == 0 { 443 } else { 53 },
+        }
+    }
+
+    /// A key that no table holds.
+    #[inline]
+    pub(super) fn absent(&self, random: &mut Random) -> Pick {
+        let (number, is_answer) = random.below(self.sessions);
+        Flow { target_port: 9, ..self.flow(number) }.pick(is_answer)
+    }
+}
+
+impl Flow {
+    /// The flow of the answers.
+    pub(super) fn reversed(&self) -> Flow {
+        Flow {
+            sender: self.receiver,
+            source: self.target,
+            source_port: self.target_port,
+            receiver: self.sender,
+            target: self.source,
+            target_port: self.source_port,
+        }
+    }
+
+    /// The key of one direction's frames.
+    #[inline]
+    pub(super) fn pick(&self, is_answer: bool) -> Pick {
+        let Flow { sender, source, source_port, receiver, target, target_port } = *self;
+        let (port, from, to, from_port, to_port) = match is_answer {
+            false => (sender, source, target, source_port, target_port),
+            true => (receiver, target, source, target_port, source_port),
+        };
+        let who = u64::from(from) << 32 | u64::from(UDP) << 24 | u64::from(port);
+        let whom = u64::from(to) << 32 | u64::from(from_port) << 16 | u64::from(to_port);
+        Pick {
+            ours: KeyV4::new(port, UDP, from, to, from_port, to_port),
+            plain: PlainKey([who, whom]),
+        }
+    }
+}
+
+/// Random numbers from a seed: a few clocks each (SplitMix64).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    #[inline]
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mix(self.0)
+    }
+
+    /// A number below `bound`, and one bit more.
+    #[inline]
+    pub(super) fn below(&mut self, bound: usize) -> (usize, bool) {
+        let random = self.next();
+        let place = ((u128::from(random) * bound as u128) >> 64) as usize;
+        (place, random & 1 == 1)
+    }
+}
+
+#[inline]
+fn mix(mut mixed: u64) -> u64 {
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Flows, Random};
+    use std::collections::HashSet;
+
+    #[test]
+    fn keys_differ_and_sessions_have_one_worker() {
+        let check = |sessions: usize, workers: usize| {
+            let flows = Flows::new(7, sessions, workers);
+            let mut keys = HashSet::new();
+            for number in 0..flows.capacity() {
+                for is_answer in [false, true] {
+                    let key = flows.flow(number).pick(is_answer).plain;
+                    assert!(keys.insert(key.0), "{sessions} {workers}: {number}");
+                }
+            }
+            let mut touched = HashSet::new();
+            for worker in 0..workers {
+                for place in 0..flows.share(worker) {
+                    let number = flows.own(worker, place);
+                    assert!(number < sessions);
+                    let is_shared = sessions < workers;
+                    assert!(is_shared || flows.worker_of(number) == worker);
+                    assert!(touched.insert(number) || is_shared, "{number}");
+                }
+                for number in flows.spare(worker) {
+                    assert!(number < flows.capacity(), "{number}");
+                    assert!(touched.insert(number), "{number}");
+                }
+            }
+            let all = sessions + flows.block * workers;
+            assert_eq!(touched.len(), all, "{sessions} {workers}");
+            let mut random = Random(1);
+            for _ in 0..100 {
+                assert!(!keys.contains(&flows.absent(&mut random).plain.0));
+            }
+        };
+        check(1, 1);
+        check(1, 2);
+        check(1_001, 2);
+        check(10_000, 1);
+    }
+}

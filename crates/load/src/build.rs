@@ -232,8 +232,8 @@ impl Writer<'_> {
         self.rules
     }
 
-    /// Ten rules that make lanes of every kind possible: inside by UDP, TCP and echo, from
-    /// anywhere by UDP and TCP 443.
+    /// Twelve rules that make lanes of every kind possible: inside by UDP, TCP and echo, from
+    /// anywhere by UDP and TCP 443; the first eight hosts of the first vSwitch have no echo.
     fn let_in_lanes(&mut self) {
         let inside = [
             IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::from_bits(INSIDE), 8)),
@@ -249,6 +249,11 @@ impl Writer<'_> {
             for protocol in [Protocol::UDP, Protocol::TCP] {
                 self.add(Direction::Inbound, protocol, Some((443, 443)), Object::Cidr(anywhere));
             }
+        }
+        for (few, echo) in first_hosts().into_iter().zip([Protocol::ICMP, Protocol::ICMPV6]) {
+            self.add(Direction::Inbound, echo, None, Object::Cidr(few));
+            self.last().action = Action::Forbid;
+            self.last().priority = priority_of(99);
         }
     }
 
@@ -339,6 +344,13 @@ fn anywhere() -> [IpNet; 2] {
         IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0)),
         IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0)),
     ]
+}
+
+/// The first eight interfaces of the first VPC.
+fn first_hosts() -> [IpNet; 2] {
+    let v4 = Ipv4Addr::from_bits(INSIDE + FIRST_HOST);
+    let v6 = Ipv6Addr::from_bits(INSIDE_IPV6 + u128::from(FIRST_HOST));
+    [IpNet::V4(Ipv4Net::new_assert(v4, 29)), IpNet::V6(Ipv6Net::new_assert(v6, 125))]
 }
 
 fn priority_of(number: u8) -> Priority {

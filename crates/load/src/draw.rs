@@ -80,9 +80,9 @@ impl<'a> Draw<'a> {
     /// A sender and a packet without source port; `None` if this draw came to nothing.
     pub(crate) fn candidate(&mut self) -> Option<(Place, Tuple)> {
         let (from, source, target, rule) = match (self.wish.fate, self.wish.way) {
-            (Fate::Unreachable, _) => self.to_nobody()?,
-            (_, Way::FromInternet) => self.from_internet()?,
-            (_, Way::ToInternet) => self.to_internet()?,
+            (Fate::Unreachable, _) => self.nobody_there()?,
+            (_, Way::FromInternet) => self.coming_from_internet()?,
+            (_, Way::ToInternet) => self.going_to_internet()?,
             (_, Way::Hairpin) => self.hairpin()?,
             (Fate::DeniedOutbound, Way::Inside | Way::Joined) => self.by_sender()?,
             (_, Way::Inside | Way::Joined) => self.by_receiver()?,
@@ -125,7 +125,7 @@ impl<'a> Draw<'a> {
     }
 
     /// To a private address without owner, in the sender's own VPC.
-    fn to_nobody(&mut self) -> Option<Candidate<'a>> {
+    fn nobody_there(&mut self) -> Option<Candidate<'a>> {
         let sender = self.wish.from.map_or_else(|| self.any_interface(), Some)?;
         let interface = self.world.interface(sender);
         let source = address(interface, self.wish.family)?;
@@ -137,7 +137,7 @@ impl<'a> Draw<'a> {
         is_free.then_some((Place::Interface(sender), source, target, None))
     }
 
-    fn from_internet(&mut self) -> Option<Candidate<'a>> {
+    fn coming_from_internet(&mut self) -> Option<Candidate<'a>> {
         let (host, source) = pick(&self.hosts, &mut self.random)?;
         let receiver = match self.wish.to {
             Some(receiver) => receiver,
@@ -148,7 +148,7 @@ impl<'a> Draw<'a> {
         Some((Place::Outside(host), source, target, rule))
     }
 
-    fn to_internet(&mut self) -> Option<Candidate<'a>> {
+    fn going_to_internet(&mut self) -> Option<Candidate<'a>> {
         let sender = self.public_sender()?;
         let (_, target) = pick(&self.hosts, &mut self.random)?;
         let source = address(self.world.interface(sender), self.wish.family)?;

@@ -7,11 +7,13 @@
 
 mod build;
 mod draw;
+mod drive;
 mod lanes;
 mod reason;
 mod reference;
 mod world;
 
+pub use drive::Drive;
 pub use lanes::{Fate, LaneWish, Lanes, LoadError, Sweep, Way};
 pub use reason::{reason, reason_name};
 pub use reference::{Answer, reference};

@@ -11,7 +11,7 @@ use ringfence_policy::{Decision, Question, decide};
 use ringfence_switch::{Because, Fabric, Stage};
 
 /// What the reference says of a packet.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Answer {
     /// Why it is dropped, and where; `None` if it is delivered.
     pub dropped: Option<(Stage, Because)>,
@@ -27,8 +27,8 @@ pub fn reference(fabric: &Fabric, port: Place, tuple: Tuple) -> Answer {
         Err(Unreachable::NobodyOwnsIt) => Reach::Internal,
         Err(_) => Reach::Internet,
     };
-    let route = located.as_ref().ok().cloned();
-    let answer = |dropped| Answer { dropped, route: route.clone() };
+    let route = located.ok();
+    let answer = |dropped| Answer { dropped, route };
     if let Place::Interface(interface) = port {
         let question = question(interface, Direction::Outbound, tuple, reach);
         let decision = decide(&fabric.world, &fabric.policies, &question);

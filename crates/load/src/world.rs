@@ -22,8 +22,8 @@ pub struct WorldShape {
     pub groups: u32,
     /// Groups of each interface, 1 to 16.
     pub groups_per_interface: u32,
-    /// Inbound rules in each group, as people write groups. The first ten, with the lowest
-    /// priority, let in what lanes of every kind need.
+    /// Inbound rules in each group, as people write groups. The first twelve, with the lowest
+    /// priorities, make lanes of every kind possible.
     pub rules: u32,
     /// Addresses in the one prefix list that some rules name; 0: none.
     pub prefix_list: u32,

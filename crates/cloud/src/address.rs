@@ -42,8 +42,34 @@ const PRIVATE: [IpNet; 5] = [
 /// Whether the Internet does not carry `address`. The ranges set aside for documentation and
 /// benchmarks count as public: made-up worlds give them to hosts on the Internet.
 pub(crate) fn is_private(address: IpAddr) -> bool {
-    PRIVATE.iter().any(|range| range.contains(&address)) || never_a_host(address).is_some()
+    match address {
+        IpAddr::V4(address) => {
+            let bits = address.to_bits();
+            NOT_CARRIED_V4.iter().any(|&(base, mask)| bits & mask == base)
+        }
+        IpAddr::V6(_) => {
+            PRIVATE.iter().any(|range| range.contains(&address)) || never_a_host(address).is_some()
+        }
+    }
 }
+
+/// The IPv4 ranges of both lists as numbers and masks: every new flow to the Internet asks.
+const NOT_CARRIED_V4: [(u32, u32); 9] = {
+    let mut ranges = [(0, 0); 9];
+    let mut count = 0;
+    let mut i = 0;
+    while i < NEVER_A_HOST.len() + PRIVATE.len() {
+        let range = if i < PRIVATE.len() { PRIVATE[i] } else { NEVER_A_HOST[i - PRIVATE.len()].0 };
+        if let IpNet::V4(range) = range {
+            let mask = u32::MAX << (32 - range.prefix_len());
+            ranges[count] = (range.addr().to_bits() & mask, mask);
+            count += 1;
+        }
+        i += 1;
+    }
+    assert!(count == ranges.len());
+    ranges
+};
 
 /// What kind of address this is, if no host can have it.
 pub(crate) fn never_a_host(address: IpAddr) -> Option<&'static str> {
@@ -114,7 +140,12 @@ impl World {
         let edge = match from {
             Place::Interface(index) => {
                 let own = self.interface(index).network;
-                return own == network || self.is_joined(own, network);
+                return match (own, network) {
+                    (Network::Vpc(own), Network::Vpc(other)) => {
+                        own == other || self.is_joined(own, other)
+                    }
+                    _ => own == network,
+                };
             }
             Place::Outside(index) => self.outside[index.as_usize()].edge,
             Place::Edge(edge) => edge,
@@ -125,13 +156,25 @@ impl World {
             (Edge::OnPremises(_) | Edge::Internet, _) => false,
         }
     }
+}
 
-    fn is_joined(&self, a: Network, b: Network) -> bool {
-        match (a, b) {
-            (Network::Vpc(a), Network::Vpc(b)) => {
-                self.joined(a).binary_search_by_key(&b, |&(vpc, _)| vpc).is_ok()
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::{NEVER_A_HOST, PRIVATE, is_private};
+
+    #[test]
+    fn private_by_number_is_private_by_range() {
+        let listed = |address: IpAddr| {
+            let mut ranges = PRIVATE.iter().chain(NEVER_A_HOST.iter().map(|(range, _)| range));
+            ranges.any(|range| range.contains(&address))
+        };
+        for half in 0..=u16::MAX {
+            for low in [0, 1, u16::MAX] {
+                let address = Ipv4Addr::from_bits(u32::from(half) << 16 | u32::from(low)).into();
+                assert_eq!(is_private(address), listed(address), "{address}");
             }
-            _ => false,
         }
     }
 }

@@ -2,23 +2,25 @@
 //! of its own: [`World::index`] makes it from the lists, and may at any time make it again.
 //!
 //! [`World::locate`] runs for every new flow, so nothing here scans interfaces: an address is one
-//! hash look-up, and one binary search where prefixes are delegated.
+//! hash look-up, and one binary search where prefixes are delegated; a joined VPC is one binary
+//! search over its CEN's ranges.
 
-use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use foldhash::fast::FixedState;
-use ipnet::IpNet;
 
+use crate::ranges::Ranges;
 use crate::{
-    CenIndex, Edge, Interface, InterfaceIndex, Network, OnPremisesIndex, OutsideIndex, VpcIndex,
-    World,
+    Cen, CenIndex, Edge, Interface, InterfaceIndex, Network, OnPremisesIndex, OutsideIndex,
+    VpcIndex, World,
 };
 
 /// Made by [`World::index`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Directory {
     vpcs: Vec<VpcDirectory>,
+    /// The ranges of each CEN's VPCs.
+    cens: Vec<Ranges<VpcIndex>>,
     classic_internal: Owners,
     classic_public: Owners,
     public: Owners,
@@ -34,8 +36,8 @@ pub(crate) struct Directory {
 #[derive(Clone, Debug, Default)]
 struct VpcDirectory {
     owners: Owners,
-    /// Joined VPCs in order, each with the first CEN that joins it.
-    joined: Vec<(VpcIndex, CenIndex)>,
+    /// The CENs that join it to others, in order.
+    cens: Vec<CenIndex>,
     on_premises: Vec<OnPremisesIndex>,
 }
 
@@ -46,79 +48,50 @@ type HashMap<K, V> = hashbrown::HashMap<K, V, FixedState>;
 /// Who owns which address where an address means one interface.
 #[derive(Clone, Debug, Default)]
 struct Owners {
-    ipv4: OwnersOf<u32>,
-    ipv6: OwnersOf<u128>,
+    ipv4: HashMap<u32, InterfaceIndex>,
+    ipv6: HashMap<u128, InterfaceIndex>,
+    /// Delegated prefixes.
+    prefixes: Ranges<InterfaceIndex>,
 }
 
-/// The addresses of one family, as numbers.
-#[derive(Clone, Debug, Default)]
-struct OwnersOf<A> {
-    addresses: HashMap<A, InterfaceIndex>,
-    /// Delegated prefixes (the first and the last address), sorted once [`OwnersOf::seal`] has run.
-    /// [`World::check`] refuses overlapping ones.
-    prefixes: Vec<(A, A, InterfaceIndex)>,
-}
-
-impl<A: Copy + Ord + Hash> OwnersOf<A> {
-    /// Of two owners the first stays.
-    fn add(&mut self, address: A, owner: InterfaceIndex) {
-        self.addresses.entry(address).or_insert(owner);
-    }
-
-    fn seal(&mut self) {
-        self.prefixes.sort_by_key(|&(first, _, _)| first);
-    }
-
-    fn get(&self, address: A) -> Option<InterfaceIndex> {
-        match self.addresses.get(&address) {
-            Some(owner) => Some(*owner),
-            None if self.prefixes.is_empty() => None,
-            None => self.get_by_prefix(address),
-        }
-    }
-
-    fn get_by_prefix(&self, address: A) -> Option<InterfaceIndex> {
-        let after = self.prefixes.partition_point(|&(first, _, _)| first <= address);
-        let (_, last, owner) = *self.prefixes.get(after.checked_sub(1)?)?;
-        (address <= last).then_some(owner)
-    }
-}
-
+/// Of two owners the first stays.
 impl Owners {
+    fn add_ipv4(&mut self, address: Ipv4Addr, owner: InterfaceIndex) {
+        self.ipv4.entry(address.to_bits()).or_insert(owner);
+    }
+
     fn add_ipv6(&mut self, interface: &Interface, owner: InterfaceIndex) {
         for address in &interface.ipv6 {
-            self.ipv6.add(address.to_bits(), owner);
+            self.ipv6.entry(address.to_bits()).or_insert(owner);
         }
-        for prefix in &interface.prefixes {
-            if let IpNet::V6(prefix) = prefix {
-                let range = (prefix.network().to_bits(), prefix.broadcast().to_bits(), owner);
-                self.ipv6.prefixes.push(range);
-            }
+        for prefix in interface.prefixes.iter().filter(|prefix| prefix.addr().is_ipv6()) {
+            self.prefixes.add(*prefix, owner);
         }
     }
 
     fn add_all(&mut self, interface: &Interface, owner: InterfaceIndex) {
-        for address in std::iter::once(&interface.primary).chain(&interface.secondary) {
-            self.ipv4.add(address.to_bits(), owner);
+        self.add_ipv4(interface.primary, owner);
+        for &address in &interface.secondary {
+            self.add_ipv4(address, owner);
         }
-        for prefix in &interface.prefixes {
-            if let IpNet::V4(prefix) = prefix {
-                let range = (prefix.network().to_bits(), prefix.broadcast().to_bits(), owner);
-                self.ipv4.prefixes.push(range);
-            }
+        for prefix in interface.prefixes.iter().filter(|prefix| prefix.addr().is_ipv4()) {
+            self.prefixes.add(*prefix, owner);
         }
         self.add_ipv6(interface, owner);
     }
 
     fn seal(&mut self) {
-        self.ipv4.seal();
-        self.ipv6.seal();
+        self.prefixes.seal();
     }
 
     fn get(&self, address: IpAddr) -> Option<InterfaceIndex> {
-        match address {
-            IpAddr::V4(address) => self.ipv4.get(address.to_bits()),
-            IpAddr::V6(address) => self.ipv6.get(address.to_bits()),
+        let listed = match address {
+            IpAddr::V4(address) => self.ipv4.get(&address.to_bits()),
+            IpAddr::V6(address) => self.ipv6.get(&address.to_bits()),
+        };
+        match listed {
+            Some(owner) => Some(*owner),
+            None => self.prefixes.get(address),
         }
     }
 }
@@ -127,7 +100,11 @@ impl World {
     /// Makes the look-up tables. Call it once the lists are complete, and again whenever
     /// anything but a membership changed.
     pub fn index(&mut self) {
-        let mut directory = Directory { vpcs: self.vpc_directories(), ..Directory::default() };
+        let mut directory = Directory {
+            vpcs: self.vpc_directories(),
+            cens: self.cens.iter().map(|cen| self.ranges_of(cen)).collect(),
+            ..Directory::default()
+        };
         for (i, interface) in (0..).zip(&self.interfaces) {
             directory.add_interface(InterfaceIndex(i), interface);
         }
@@ -142,31 +119,41 @@ impl World {
         self.directory = directory;
     }
 
-    /// What each VPC is joined to; owners come later. A CEN of n VPCs costs n² here, as it joins as
-    /// many pairs.
+    /// What each VPC is joined to; owners come later.
     fn vpc_directories(&self) -> Vec<VpcDirectory> {
         let mut vpcs = vec![VpcDirectory::default(); self.vpcs.len()];
         for (i, cen) in (0..).zip(&self.cens) {
             for vpc in &cen.vpcs {
-                let Some(directory) = vpcs.get_mut(vpc.as_usize()) else { continue };
-                let others = cen.vpcs.iter().filter(|other| *other != vpc);
-                directory.joined.extend(others.map(|&other| (other, CenIndex(i))));
+                if let Some(vpc) = vpcs.get_mut(vpc.as_usize()) {
+                    vpc.cens.push(CenIndex(i));
+                }
             }
         }
         for (i, site) in (0..).zip(&self.on_premises) {
             for vpc in &site.vpcs {
-                let Some(directory) = vpcs.get_mut(vpc.as_usize()) else { continue };
-                // a site's VPCs come one after the other: said twice, joined once
-                if directory.on_premises.last() != Some(&OnPremisesIndex(i)) {
-                    directory.on_premises.push(OnPremisesIndex(i));
+                if let Some(vpc) = vpcs.get_mut(vpc.as_usize()) {
+                    vpc.on_premises.push(OnPremisesIndex(i));
                 }
             }
         }
-        for directory in &mut vpcs {
-            directory.joined.sort_unstable();
-            directory.joined.dedup_by_key(|&mut (other, _)| other);
+        for vpc in &mut vpcs {
+            // named twice, joined once
+            vpc.cens.dedup();
+            vpc.on_premises.dedup();
         }
         vpcs
+    }
+
+    fn ranges_of(&self, cen: &Cen) -> Ranges<VpcIndex> {
+        let mut ranges = Ranges::default();
+        for &index in &cen.vpcs {
+            let vpc = self.vpcs.get(index.as_usize());
+            for &range in vpc.into_iter().flat_map(|vpc| &vpc.cidrs) {
+                ranges.add(range, index);
+            }
+        }
+        ranges.seal();
+        ranges
     }
 
     /// The interface that owns `address` inside `network`.
@@ -199,9 +186,26 @@ impl World {
         found.copied()
     }
 
-    /// The VPCs joined to `vpc`, each with the CEN that joins it.
-    pub(crate) fn joined(&self, vpc: VpcIndex) -> &[(VpcIndex, CenIndex)] {
-        self.directory.vpcs.get(vpc.as_usize()).map_or(&[], |vpc| &vpc.joined)
+    /// The VPCs that a CEN joins to `vpc` (itself among them) in whose ranges `address` lies, each
+    /// with that CEN: at most one for each, as VPCs that a CEN joins have ranges apart.
+    pub(crate) fn joined_at(
+        &self,
+        vpc: VpcIndex,
+        address: IpAddr,
+    ) -> impl Iterator<Item = (VpcIndex, CenIndex)> {
+        self.cens_of(vpc).iter().filter_map(move |&cen| {
+            Some((self.directory.cens.get(cen.as_usize())?.get(address)?, cen))
+        })
+    }
+
+    /// Whether a CEN joins these two.
+    pub(crate) fn is_joined(&self, a: VpcIndex, b: VpcIndex) -> bool {
+        let cens = self.cens_of(b);
+        self.cens_of(a).iter().any(|cen| cens.binary_search(cen).is_ok())
+    }
+
+    fn cens_of(&self, vpc: VpcIndex) -> &[CenIndex] {
+        self.directory.vpcs.get(vpc.as_usize()).map_or(&[], |vpc| &vpc.cens)
     }
 
     /// The networks on premises joined to `vpc`.
@@ -219,7 +223,7 @@ impl Directory {
                     vpc.owners.add_all(interface, index);
                 }
                 if let Some(public) = interface.public_ip {
-                    self.public.ipv4.add(public.to_bits(), index);
+                    self.public.add_ipv4(public, index);
                 }
                 // "IPv6 needs `ipv6_internet: true` on the instance and is not mapped."
                 let ipv6 = match interface.ipv6_internet {

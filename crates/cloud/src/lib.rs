@@ -11,6 +11,7 @@ mod directory;
 mod hops;
 mod locate;
 mod origin;
+mod ranges;
 mod world;
 
 pub use check::{Problem, ProblemKind};

@@ -115,11 +115,12 @@ impl World {
                 false => Route::inside(to, Path::SameVpc, Hops::of([Hop::VpcRouter(vpc)])),
             });
         }
-        for &(other, cen) in self.joined(vpc) {
-            if let Some(owner) = self.owner(Network::Vpc(other), target) {
-                let hops = Hops::of([Hop::VpcRouter(vpc), Hop::Cen(cen), Hop::VpcRouter(other)]);
-                return Ok(Route::inside(Place::Interface(owner), Path::JoinedVpc, hops));
-            }
+        let owners = self.joined_at(vpc, target).filter_map(|(other, cen)| {
+            Some((other, cen, self.owner(Network::Vpc(other), target)?))
+        });
+        if let Some((other, cen, owner)) = owners.min_by_key(|&(other, _, _)| other) {
+            let hops = Hops::of([Hop::VpcRouter(vpc), Hop::Cen(cen), Hop::VpcRouter(other)]);
+            return Ok(Route::inside(Place::Interface(owner), Path::JoinedVpc, hops));
         }
         let router = Hops::of([Hop::VpcRouter(vpc)]);
         if let Some(to) = self.on_premises_host(vpc, target) {
@@ -128,8 +129,8 @@ impl World {
         if let Some(to) = self.service(Network::Vpc(vpc), target) {
             return Ok(Route::inside(to, Path::Intranet, router));
         }
-        let joined = self.joined(vpc).iter().map(|&(other, _)| other);
-        if self.nobody_owns(std::iter::once(vpc).chain(joined), target) {
+        let in_joined = || self.joined_at(vpc, target).next().is_some();
+        if self.nobody_owns([vpc], target) || in_joined() {
             return Err(Unreachable::NobodyOwnsIt);
         }
         let source_becomes = self.seen_from_internet(sender, source)?;

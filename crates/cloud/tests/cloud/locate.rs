@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use ringfence_cloud::{Hop, Place, Reach, Route, World};
+use ringfence_cloud::{Hop, Place, Reach, Route, Unreachable, World};
 
 use crate::text::{at, world};
 
@@ -308,4 +308,49 @@ fn hosts_outside_reach_what_their_edge_touches() {
         "NoWay",
     ];
     assert_eq!(met, classes(&all));
+}
+
+/// "its VPC, then joined VPCs": of several joined ones that own the address the first in the file,
+/// by the first CEN that joins it, wherever the CENs stand. Only those of one CEN are apart.
+#[test]
+fn the_first_joined_vpc_that_owns_it_has_it() {
+    let world = world(
+        "
+vpc a 10.0.0.0/16 fd00:a::/56
+vpc b 10.1.0.0/16 10.9.0.0/16 fd00:b::/56
+vpc c 10.1.0.0/16 fd00:c::/56
+vpc d 10.0.0.0/16
+vswitch a1 a 10.0.1.0/24
+vswitch b1 b 10.1.1.0/24
+vswitch b9 b 10.9.1.0/24 fd00:b::/64
+vswitch c1 c 10.1.1.0/24 fd00:c::/64
+vswitch d1 d 10.0.1.0/24
+eni asks a1 10.0.1.10
+eni in-b b1 10.1.1.10
+eni in-c c1 10.1.1.10,fd00:c::10
+eni only-c c1 10.1.1.11
+eni in-b9 b9 10.9.1.10,10.9.1.64/28,fd00:b::10
+eni in-d d1 10.0.1.20
+cen to-c a c
+cen twice b a b
+cen again c a
+",
+    );
+    assert_eq!(world.check(), []);
+    let asks = at(&world, "asks");
+    for (target, expected) in [
+        ("10.1.1.10", "in-b JoinedVpc: router a, twice, router b"),
+        ("10.1.1.11", "only-c JoinedVpc: router a, to-c, router c"),
+        ("10.9.1.10", "in-b9 JoinedVpc: router a, twice, router b"),
+        ("10.9.1.79", "in-b9 JoinedVpc: router a, twice, router b"),
+        ("fd00:b::10", "in-b9 JoinedVpc: router a, twice, router b"),
+        ("fd00:c::10", "in-c JoinedVpc: router a, to-c, router c"),
+    ] {
+        let route = world.locate(asks, [10, 0, 1, 10].into(), target.parse().unwrap());
+        assert_eq!(shown(&world, &route.unwrap()), expected, "{target}");
+    }
+    for target in ["10.1.1.12", "10.9.1.80", "fd00:c::11", "10.0.1.20"] {
+        let route = world.locate(asks, [10, 0, 1, 10].into(), target.parse().unwrap());
+        assert_eq!(route, Err(Unreachable::NobodyOwnsIt), "{target}");
+    }
 }

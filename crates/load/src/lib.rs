@@ -11,6 +11,7 @@ mod drive;
 mod lanes;
 mod reason;
 mod reference;
+pub mod rules;
 mod world;
 
 pub use drive::Drive;

@@ -93,6 +93,7 @@ fn arp(packet: &[u8]) -> Result<Arp, Malformed> {
     })
 }
 
+#[inline]
 fn ipv4(bytes: &[u8]) -> Result<Ip, Malformed> {
     let packet = &bytes[ETHERNET_LEN..];
     let header = packet.first_chunk::<IPV4_LEN>().ok_or(Malformed::Truncated)?;
@@ -140,6 +141,7 @@ fn ipv4(bytes: &[u8]) -> Result<Ip, Malformed> {
     })
 }
 
+#[inline]
 fn ipv6(bytes: &[u8]) -> Result<Ip, Malformed> {
     let packet = &bytes[ETHERNET_LEN..];
     let header = packet.first_chunk::<IPV6_LEN>().ok_or(Malformed::Truncated)?;
@@ -204,14 +206,13 @@ fn is_martian(source: IpAddr) -> bool {
 }
 
 /// A length inside one packet.
+#[inline]
 fn length(bytes: usize) -> u32 {
     u32::try_from(bytes).expect("an IP packet is shorter than 4 GiB")
 }
 
 fn mac_at(bytes: &[u8], at: usize) -> MacAddr {
-    let mut octets = [0; 6];
-    octets.copy_from_slice(&bytes[at..at + 6]);
-    MacAddr(octets)
+    MacAddr(octets_at(bytes, at))
 }
 
 fn ipv4_at(bytes: &[u8], at: usize) -> Ipv4Addr {
@@ -219,7 +220,10 @@ fn ipv4_at(bytes: &[u8], at: usize) -> Ipv4Addr {
 }
 
 fn ipv6_at(bytes: &[u8], at: usize) -> Ipv6Addr {
-    let mut octets = [0; 16];
-    octets.copy_from_slice(&bytes[at..at + 16]);
-    Ipv6Addr::from(octets)
+    Ipv6Addr::from(octets_at::<16>(bytes, at))
+}
+
+/// The field at `at`, which the caller has checked to lie inside.
+fn octets_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    *bytes[at..].first_chunk().expect("the field lies inside")
 }

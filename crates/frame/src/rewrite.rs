@@ -12,8 +12,8 @@ use crate::{Family, Ip, MacAddr, Protocol, Quoted, Transport};
 
 /// Writes both Ethernet addresses.
 pub fn set_macs(bytes: &mut [u8], source: MacAddr, target: MacAddr) {
-    bytes[..6].copy_from_slice(&target.0);
-    bytes[6..12].copy_from_slice(&source.0);
+    put(bytes, 0, target.0);
+    put(bytes, 6, source.0);
 }
 
 /// Takes `by` from the TTL or hop limit, which must be larger.
@@ -180,11 +180,16 @@ fn replace_address(
 }
 
 /// Writes `new` at `at` and gives the [`difference`].
-fn replace(bytes: &mut [u8], at: usize, new: &[u8]) -> u32 {
-    let old = &mut bytes[at..at + new.len()];
-    let change = difference(old, new);
-    old.copy_from_slice(new);
-    change
+fn replace<const N: usize>(bytes: &mut [u8], at: usize, new: &[u8; N]) -> u32 {
+    let old = put(bytes, at, *new);
+    difference(&old, new)
+}
+
+/// Writes `new` at `at`, which the caller has checked to lie inside, and gives what was there. The
+/// length is known where this is compiled, so that it is one store.
+fn put<const N: usize>(bytes: &mut [u8], at: usize, new: [u8; N]) -> [u8; N] {
+    let place = bytes[at..].first_chunk_mut().expect("the field lies inside");
+    std::mem::replace(place, new)
 }
 
 /// What replacing `old` by `new`, of one even length, adds to a sum over them: ~m + m'.

@@ -17,6 +17,7 @@ pub(crate) const ICMP_LEN: usize = 8;
 const WINDOW_SCALE_MAX: u8 = 14;
 
 /// Reads the upper layer at `offset`; `bytes` ends where the packet ends.
+#[inline]
 pub(super) fn read(
     bytes: &[u8],
     offset: usize,
@@ -49,6 +50,7 @@ pub(super) fn read(
     }
 }
 
+#[inline]
 fn tcp(header: &[u8; TCP_LEN], segment: &[u8], whole: bool) -> Result<Tcp, Malformed> {
     let header_len = usize::from(header[12] >> 4) * 4;
     // the options of a first fragment may go on in the next one
@@ -93,6 +95,7 @@ fn window_scale(mut options: &[u8]) -> Option<u8> {
     }
 }
 
+#[inline]
 fn udp(header: &[u8; UDP_LEN], segment: &[u8], whole: bool) -> Result<Udp, Malformed> {
     let len = usize::from(u16_at(header, 4));
     let held = segment.len();

@@ -17,15 +17,16 @@ mod steps;
 mod table;
 mod tree;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use batch::LANES;
+use arena::prefetch;
+use batch::{LANES, Lane};
 use key::{GROUPS_MAX, Key, RULES_MAX};
 use plain::PlainList;
 use ringfence_cloud::GroupIndex;
 use ringfence_frame::Direction;
-use steps::{Steps, direction_index};
+use steps::{Sides, Steps, direction_index};
 use table::{Keyed, Table, belongs};
 
 use crate::{Because, Decision, Nic, PolicySet, PortListIndex, PrefixListIndex, Question, RuleRef};
@@ -80,10 +81,15 @@ impl Classifier {
         if let Some(decision) = self.steps.before_rules(question, &sides) {
             return decision;
         }
+        self.by_rules(question, &sides)
+    }
+
+    #[inline]
+    fn by_rules(&self, question: &Question, sides: &Sides<'_>) -> Decision {
         match &self.rules[direction_index(question.direction)] {
-            Rules::Compiled(table) => self.decision(table.find(question, &sides), question),
+            Rules::Compiled(table) => self.decision(table.find(question, sides), question),
             Rules::Plain(list) => {
-                let decision = list.decide(question, &sides);
+                let decision = list.decide(question, sides);
                 decision.unwrap_or_else(|| self.steps.default(question.direction))
             }
         }
@@ -112,37 +118,44 @@ impl Classifier {
     }
 
     fn decide_chunk(&self, asked: &[(Question, Option<&[GroupIndex]>)], out: &mut [Decision]) {
-        let mut waiting = [(0, 0); LANES];
-        let mut counts = [0; 2];
+        let Some((first, _)) = asked.first() else { return };
+        for (_, peer) in asked {
+            prefetch(peer.unwrap_or_default());
+        }
+        // Inbound lanes from the front, outbound ones from the back.
+        let idle = Lane::new(0, first, &self.steps.sides(first, None));
+        let mut lanes = [idle; LANES];
+        let (mut inbound, mut outbound) = (0, LANES);
         for (number, (question, peer)) in asked.iter().enumerate() {
             let sides = self.steps.sides(question, *peer);
-            let direction = direction_index(question.direction);
-            match (self.steps.before_rules(question, &sides), &self.rules[direction]) {
-                (Some(decision), _) => out[number] = decision,
-                (None, Rules::Plain(list)) => {
-                    let decision = list.decide(question, &sides);
-                    out[number] =
-                        decision.unwrap_or_else(|| self.steps.default(question.direction));
+            let table = &self.rules[direction_index(question.direction)];
+            if let Some(decision) = self.steps.before_rules(question, &sides) {
+                out[number] = decision;
+            } else if let (Rules::Compiled(_), IpAddr::V4(_)) = (table, sides.remote) {
+                let lane = Lane::new(number, question, &sides);
+                match question.direction {
+                    Direction::Inbound => {
+                        lanes[inbound] = lane;
+                        inbound += 1;
+                    }
+                    Direction::Outbound => {
+                        outbound -= 1;
+                        lanes[outbound] = lane;
+                    }
                 }
-                (None, Rules::Compiled(_)) => {
-                    waiting[counts[0] + counts[1]] = (number, direction);
-                    counts[direction] += 1;
-                }
+            } else {
+                out[number] = self.by_rules(question, &sides);
             }
         }
-        let waiting = &waiting[..counts[0] + counts[1]];
-        for (direction, rules) in self.rules.iter().enumerate() {
-            let Rules::Compiled(table) = rules else { continue };
-            if counts[direction] == 0 {
-                continue;
+        let parts = [0..inbound, outbound..LANES];
+        for (rules, part) in self.rules.iter().zip(parts) {
+            if let Rules::Compiled(table) = rules
+                && !part.is_empty()
+            {
+                table.find_batch(&mut lanes[part], |question, number, key| {
+                    out[number] = self.decision(key, question);
+                });
             }
-            let of = waiting.iter().filter(|it| it.1 == direction).map(|&(number, _)| {
-                let (question, peer) = &asked[number];
-                (number, question, self.steps.sides(question, *peer))
-            });
-            table.find_batch(of, |number, key| {
-                out[number] = self.decision(key, &asked[number].0);
-            });
         }
     }
 

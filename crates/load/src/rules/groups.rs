@@ -117,7 +117,13 @@ fn rule(dice: &mut Pcg64Mcg, lists: usize) -> Rule {
         _ => Object::PrefixList(PrefixListIndex(dice.random_range(0..lists) as u32)),
     };
     let mut rule = world::rule(object);
-    let (protocol, ports) = protocol_and_ports(dice);
+    let (mut protocol, mut ports) = protocol_and_ports(dice);
+    // Nobody opens everything to everybody on purpose.
+    if matches!(object, Object::Cidr(range) if range.prefix_len() == 0) {
+        while ports == Ports::Any && protocol == ProtocolMatch::All {
+            (protocol, ports) = protocol_and_ports(dice);
+        }
+    }
     rule.protocol = protocol;
     rule.ports = ports;
     if dice.random_ratio(8, 100) {

@@ -3,10 +3,11 @@
 
 use std::net::IpAddr;
 
+use ringfence_cloud::GroupIndex;
+
 use super::arena::Place;
-use super::build::Node;
 use super::key::Key;
-use super::node::Search;
+use super::node::{Packet, Search};
 use super::steps::Sides;
 use super::table::Table;
 use crate::Question;
@@ -17,64 +18,62 @@ pub(crate) const LANES: usize = 32;
 
 /// A question under way in one table.
 #[derive(Clone, Copy)]
-struct Lane<'a> {
-    search: Search<'a>,
+pub(crate) struct Lane<'a> {
+    packet: Packet,
+    /// The far IPv4 address.
     address: u32,
+    /// The node of the tree, then the place behind the leaf.
     node: u32,
-    number: usize,
+    /// Which question.
+    pub(crate) number: u32,
+    peer: &'a [GroupIndex],
+    question: &'a Question,
+}
+
+impl<'a> Lane<'a> {
+    #[inline]
+    pub(crate) fn new(number: usize, question: &'a Question, sides: &Sides<'a>) -> Lane<'a> {
+        let address = match sides.remote {
+            IpAddr::V4(address) => address.to_bits(),
+            IpAddr::V6(_) => 0,
+        };
+        Lane {
+            packet: Packet::new(question, sides.own),
+            address,
+            node: 0,
+            number: number as u32,
+            peer: sides.peer,
+            question,
+        }
+    }
 }
 
 impl Table {
-    /// The best rule of each, or [`Key::NONE`]: `answer` gets the question's number and the key.
-    pub(crate) fn find_batch<'a>(
+    /// The best rule of each lane of IPv4, or [`Key::NONE`]: `answer` gets the question's number
+    /// and the key.
+    #[inline]
+    pub(crate) fn find_batch(
         &self,
-        numbered: impl Iterator<Item = (usize, &'a Question, Sides<'a>)>,
-        mut answer: impl FnMut(usize, Key),
+        lanes: &mut [Lane<'_>],
+        mut answer: impl FnMut(&Question, usize, Key),
     ) {
         let tree = self.ipv4.intervals;
         let levels = tree.levels();
-        let mut lanes: [Option<Lane<'_>>; LANES] = [None; LANES];
-        let mut count = 0;
-        for (number, question, sides) in numbered.take(LANES) {
-            let mut search = self.search(question, &sides);
-            self.visit_groups(&mut search, &sides);
-            match sides.remote {
-                IpAddr::V4(address) => {
-                    let address = address.to_bits();
-                    lanes[count] = Some(Lane { search, address, node: 0, number });
-                    count += 1;
-                }
-                IpAddr::V6(address) => {
-                    let place = Place(self.ipv6.intervals.find(address.to_bits()));
-                    self.finish(&mut search, self.ipv6.root, place);
-                    answer(number, search.best);
-                }
-            }
-        }
-        let lanes = &mut lanes[..count];
         for level in (0..levels.depth).rev() {
-            for lane in lanes.iter_mut().flatten() {
+            for lane in lanes.iter_mut() {
                 lane.node = tree.step(&self.arena, &levels, level, lane.node, lane.address);
                 tree.prefetch(&self.arena, &levels, level.checked_sub(1), lane.node);
             }
         }
-        for lane in lanes.iter_mut().flatten() {
+        for lane in lanes.iter_mut() {
             lane.node = tree.value(&self.arena, lane.node, lane.address);
             self.arena.prefetch(Place(lane.node));
         }
-        for lane in lanes.iter_mut().flatten() {
-            self.finish(&mut lane.search, self.ipv4.root, Place(lane.node));
-            answer(lane.number, lane.search.best);
-        }
-    }
-
-    #[inline]
-    fn finish(&self, search: &mut Search<'_>, root: Node, place: Place) {
-        if root.best < search.best {
-            search.visit(&self.arena, root.place);
-        }
-        if place != Place::ZERO {
-            search.visit(&self.arena, place);
+        for lane in lanes.iter() {
+            let Lane { packet, question, number, .. } = *lane;
+            let mut search = Search { packet, best: Key::NONE, question };
+            self.finish(&mut search, self.ipv4.root, Place(lane.node), lane.peer);
+            answer(question, number as usize, search.best);
         }
     }
 }

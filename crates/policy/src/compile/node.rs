@@ -10,8 +10,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::arena::{Arena, LINE, Place};
+use super::arena::{Arena, Place};
 use super::key::Key;
+use super::steps::own_address;
+use super::table::Table;
 use super::tree::{AddressTree, PortTree};
 use crate::{IcmpMatch, Question};
 
@@ -105,41 +107,40 @@ fn is_within(range_word: u32, port: u16) -> bool {
     port.wrapping_sub(first) <= last.wrapping_sub(first)
 }
 
-/// A packet on its way through the nodes of one arena, with the best rule so far.
+/// A packet on its way through the nodes of one table, with the best rule so far.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Search<'a> {
     pub(crate) packet: Packet,
-    pub(crate) own: IpAddr,
-    pub(crate) icmp: Option<(u8, u8)>,
-    pub(crate) extras: &'a [Extra],
     pub(crate) best: Key,
+    pub(crate) question: &'a Question,
 }
 
 impl Search<'_> {
     /// Holds the packet against a node and what hangs on it.
-    pub(crate) fn visit(&mut self, arena: &Arena, place: Place) {
+    pub(crate) fn visit(&mut self, table: &Table, place: Place) {
+        let arena = &table.arena;
         let words = &arena.words()[place.word()..];
         let (kind, count) = kind_and_count(words[0]);
         match kind {
             LIST => self.list(&words[1..1 + count * LIST_WORDS]),
-            FULL => self.full(&words[1..1 + count * FULL_WORDS]),
+            FULL => self.full(&table.extras, &words[1..1 + count * FULL_WORDS]),
             KEYS => self.keys(arena, &words[2..2 + count * KEYS_WORDS]),
             TARGET if words[1] < self.best.0 => {
                 let tree = PortTree { base: words[2], leaves: words[3] };
                 let below = tree.find(arena, self.packet.target_port);
-                self.visit(arena, Place(below));
+                self.visit(table, Place(below));
             }
             SOURCE if words[1] < self.best.0 => {
                 let tree = PortTree { base: words[2], leaves: words[3] };
                 let below = tree.find(arena, self.packet.source_port);
-                self.visit(arena, Place(below));
+                self.visit(table, Place(below));
             }
             OWN if self.packet.own_is_ipv4 && words[1] < self.best.0 => {
                 let tree = AddressTree { base: words[2], leaves: words[3] };
                 let below = tree.find(arena, self.packet.own);
-                self.visit(arena, Place(below));
+                self.visit(table, Place(below));
                 if words[4] != Place::ZERO.0 {
-                    self.visit(arena, Place(words[4]));
+                    self.visit(table, Place(words[4]));
                 }
             }
             MANY => {
@@ -147,7 +148,7 @@ impl Search<'_> {
                     if pair[1] >= self.best.0 {
                         break;
                     }
-                    self.visit(arena, Place(pair[0]));
+                    self.visit(table, Place(pair[0]));
                 }
             }
             _ => {}
@@ -165,7 +166,7 @@ impl Search<'_> {
     }
 
     #[inline]
-    fn full(&mut self, rules: &[u32]) {
+    fn full(&mut self, extras: &[Extra], rules: &[u32]) {
         let packet = self.packet;
         for rule in rules.chunks_exact(FULL_WORDS) {
             let (first, last, flags) = (rule[1], rule[2], rule[5]);
@@ -173,7 +174,10 @@ impl Search<'_> {
             let own = flags & OWN_RANGE == 0 || (packet.own_is_ipv4 && in_range);
             let ports =
                 is_within(rule[3], packet.source_port) & is_within(rule[4], packet.target_port);
-            if own && ports && packet.is_of(flags) && (flags & HAS_EXTRA == 0 || self.extra(first))
+            if own
+                && ports
+                && packet.is_of(flags)
+                && (flags & HAS_EXTRA == 0 || self.extra(extras, first))
             {
                 self.best = self.best.min(Key(rule[0]));
                 return;
@@ -181,11 +185,13 @@ impl Search<'_> {
         }
     }
 
-    fn extra(&self, number: u32) -> bool {
-        let Some(extra) = self.extras.get(number as usize) else { return false };
-        extra.own.is_none_or(|range| range.contains(&self.own))
+    #[cold]
+    fn extra(&self, extras: &[Extra], number: u32) -> bool {
+        let Some(extra) = extras.get(number as usize) else { return false };
+        let own = own_address(self.question);
+        extra.own.is_none_or(|range| range.contains(&own))
             && extra.icmp.is_none_or(|wanted| {
-                self.icmp.is_some_and(|(icmp_type, code)| {
+                self.question.icmp.is_some_and(|(icmp_type, code)| {
                     wanted.icmp_type.is_none_or(|it| it == icmp_type)
                         && wanted.code.is_none_or(|it| it == code)
                 })
@@ -202,10 +208,4 @@ impl Search<'_> {
         };
         self.best = self.best.min(Key(key));
     }
-}
-
-/// The line in which a piece starts.
-#[inline]
-pub(crate) fn line_of(place: Place) -> usize {
-    place.word() / LINE
 }

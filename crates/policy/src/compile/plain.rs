@@ -115,7 +115,7 @@ impl PlainRule {
             && (self.source_ports.is_empty() || within(&self.source_ports, tuple.source_port))
             && match &self.object {
                 PlainObject::Ranges(ranges) => ranges.iter().any(|it| it.contains(&sides.remote)),
-                PlainObject::Group(group) => sides.peer.is_some_and(|peer| peer.contains(group)),
+                PlainObject::Group(group) => sides.peer.contains(group),
             }
             && (self.own_addresses.is_empty()
                 || self.own_addresses.iter().any(|it| it.contains(&sides.own)))

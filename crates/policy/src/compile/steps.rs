@@ -29,7 +29,7 @@ pub(crate) struct Sides<'a> {
     pub(crate) remote: IpAddr,
     pub(crate) own: IpAddr,
     /// None over the Internet, at a public NIC, and where nobody is there.
-    pub(crate) peer: Option<&'a [GroupIndex]>,
+    pub(crate) peer: &'a [GroupIndex],
 }
 
 impl Steps {
@@ -79,12 +79,13 @@ impl Steps {
         question: &Question,
         peer: Option<&'a [GroupIndex]>,
     ) -> Sides<'a> {
-        let (remote, own) = match question.direction {
-            Direction::Inbound => (question.tuple.source, question.tuple.target),
-            Direction::Outbound => (question.tuple.target, question.tuple.source),
+        let remote = match question.direction {
+            Direction::Inbound => question.tuple.source,
+            Direction::Outbound => question.tuple.target,
         };
         let counts = question.reach == Reach::Internal && self.nic == Nic::Intranet;
-        Sides { remote, own, peer: peer.filter(|_| counts) }
+        let peer = peer.filter(|_| counts).unwrap_or_default();
+        Sides { remote, own: own_address(question), peer }
     }
 
     /// What is decided before any rule is looked at.
@@ -101,9 +102,8 @@ impl Steps {
         {
             return Some(Decision { allowed: false, because: Because::Platform });
         }
-        let peer = sides.peer?;
         let accepting = &self.accepting[direction_index(question.direction)];
-        let group = accepting.iter().copied().find(|group| peer.contains(group))?;
+        let group = accepting.iter().copied().find(|group| sides.peer.contains(group))?;
         Some(Decision { allowed: true, because: Because::SameGroup(group) })
     }
 
@@ -138,6 +138,15 @@ impl Steps {
 
     pub(crate) fn memory_bytes(&self) -> usize {
         self.accepting.iter().map(|it| size_of::<GroupIndex>() * it.capacity()).sum()
+    }
+}
+
+/// The address on the interface's side.
+#[inline]
+pub(crate) fn own_address(question: &Question) -> IpAddr {
+    match question.direction {
+        Direction::Inbound => question.tuple.target,
+        Direction::Outbound => question.tuple.source,
     }
 }
 

@@ -85,8 +85,8 @@ impl Table {
     /// The best rule's key, or [`Key::NONE`].
     #[inline]
     pub(crate) fn find(&self, question: &Question, sides: &Sides<'_>) -> Key {
-        let mut search = self.search(question, sides);
-        self.visit_groups(&mut search, sides);
+        let packet = Packet::new(question, sides.own);
+        let mut search = Search { packet, best: Key::NONE, question };
         let (root, place) = match sides.remote {
             IpAddr::V4(address) => {
                 let tree = self.ipv4.intervals;
@@ -94,36 +94,33 @@ impl Table {
             }
             IpAddr::V6(address) => (self.ipv6.root, self.ipv6.intervals.find(address.to_bits())),
         };
-        if root.best < search.best {
-            search.visit(&self.arena, root.place);
-        }
-        if place != Place::ZERO.0 {
-            search.visit(&self.arena, Place(place));
-        }
+        self.finish(&mut search, root, Place(place), sides.peer);
         search.best
     }
 
+    /// What remains once the far address has been looked up.
     #[inline]
-    pub(crate) fn search(&self, question: &Question, sides: &Sides<'_>) -> Search<'_> {
-        Search {
-            packet: Packet::new(question, sides.own),
-            own: sides.own,
-            icmp: question.icmp,
-            extras: &self.extras,
-            best: Key::NONE,
+    pub(crate) fn finish(
+        &self,
+        search: &mut Search<'_>,
+        root: Node,
+        place: Place,
+        peer: &[GroupIndex],
+    ) {
+        if root.best < search.best {
+            search.visit(self, root.place);
         }
-    }
-
-    #[inline]
-    pub(crate) fn visit_groups(&self, search: &mut Search<'_>, sides: &Sides<'_>) {
-        for group in sides.peer.unwrap_or_default() {
+        if place != Place::ZERO {
+            search.visit(self, place);
+        }
+        for group in peer {
             if self.groups_met & bit(*group) == 0 {
                 continue;
             }
             if let Ok(place) = self.groups.binary_search_by_key(group, |(group, _)| *group) {
                 let node = self.groups[place].1;
                 if node.best < search.best {
-                    search.visit(&self.arena, node.place);
+                    search.visit(self, node.place);
                 }
             }
         }

@@ -85,16 +85,16 @@ impl AddressTree {
             0 => self.leaves,
             _ => levels.at[level - 1].1,
         };
-        let rank = address_rank(arena.line((line + node) as usize), address);
+        let rank = address_rank(arena, line + node, address);
         (node * ADDRESSES as u32 + rank).min(below - 1)
     }
 
     /// The value in a leaf.
     #[inline]
     pub(crate) fn value(self, arena: &Arena, leaf: u32, address: u32) -> u32 {
-        let line = (self.base + 2 * leaf) as usize;
-        let rank = address_rank(arena.line(line), address);
-        arena.line(line + 1)[rank as usize % LINE]
+        let line = self.base + 2 * leaf;
+        let rank = address_rank(arena, line, address);
+        arena.line(line as usize + 1)[rank as usize % LINE]
     }
 
     /// Asks for a node of `level`, or of the leaves below level 0.
@@ -157,7 +157,7 @@ impl PortTree {
         let mut firsts = Vec::with_capacity(leaves);
         for (leaf, (starts, values)) in starts.chunks(PORTS).zip(values.chunks(PORTS)).enumerate() {
             firsts.push(starts[0]);
-            put_ports(arena.ports_mut(base + 3 * leaf), starts);
+            put_ports(arena.line_mut(base + 3 * leaf), starts);
             let mut filled = [values[values.len() - 1]; PORTS];
             filled[..values.len()].copy_from_slice(values);
             arena.line_mut(base + 3 * leaf + 1).copy_from_slice(&filled[..LINE]);
@@ -166,7 +166,7 @@ impl PortTree {
         while firsts.len() > 1 {
             let level = arena.put_lines(firsts.len().div_ceil(PORTS));
             for (node, firsts) in firsts.chunks(PORTS).enumerate() {
-                put_ports(arena.ports_mut(level + node), firsts);
+                put_ports(arena.line_mut(level + node), firsts);
             }
             firsts = firsts.into_iter().step_by(PORTS).collect();
         }
@@ -185,13 +185,13 @@ impl PortTree {
                     0 => self.leaves,
                     _ => levels.at[level - 1].1,
                 };
-                let rank = port_rank(arena.ports((line + leaf) as usize), port);
+                let rank = port_rank(arena, line + leaf, port);
                 leaf = (leaf * PORTS as u32 + rank).min(below - 1);
             }
         }
-        let line = (self.base + 3 * leaf) as usize;
-        let rank = port_rank(arena.ports(line), port) as usize;
-        arena.line(line + 1 + rank / LINE)[rank % LINE]
+        let line = self.base + 3 * leaf;
+        let rank = port_rank(arena, line, port) as usize;
+        arena.line(line as usize + 1 + rank / LINE)[rank % LINE]
     }
 }
 
@@ -218,26 +218,25 @@ fn put_keys(line: &mut [u32; ADDRESSES], keys: &[u32]) {
     }
 }
 
-fn put_ports(line: &mut [u16; PORTS], keys: &[u16]) {
-    line.fill(u16::MAX ^ PORT_SIGN);
-    for (slot, key) in line.iter_mut().zip(keys) {
-        *slot = key ^ PORT_SIGN;
+fn put_ports(line: &mut [u32; LINE], keys: &[u16]) {
+    let mut halves = [u16::MAX ^ PORT_SIGN; PORTS];
+    for (half, key) in halves.iter_mut().zip(keys) {
+        *half = key ^ PORT_SIGN;
+    }
+    for (word, pair) in line.iter_mut().zip(halves.chunks_exact(2)) {
+        *word = u32::from(pair[0]) | u32::from(pair[1]) << 16;
     }
 }
 
-/// How many keys after the first are not above `address`.
+/// Which key of a line is the last that is not above `address`.
 #[inline]
-fn address_rank(line: &[u32; ADDRESSES], address: u32) -> u32 {
-    let address = (address ^ SIGN).cast_signed();
-    let count: i32 = line.iter().map(|&key| i32::from(key.cast_signed() <= address)).sum();
-    (count - 1).max(0).cast_unsigned()
+fn address_rank(arena: &Arena, line: u32, address: u32) -> u32 {
+    arena.rank(line as usize, (address ^ SIGN).cast_signed()).saturating_sub(1)
 }
 
 #[inline]
-fn port_rank(line: &[u16; PORTS], port: u16) -> u32 {
-    let port = (port ^ PORT_SIGN).cast_signed();
-    let count: i16 = line.iter().map(|&key| i16::from(key.cast_signed() <= port)).sum();
-    u32::from((count - 1).max(0).cast_unsigned())
+fn port_rank(arena: &Arena, line: u32, port: u16) -> u32 {
+    arena.rank_halves(line as usize, (port ^ PORT_SIGN).cast_signed()).saturating_sub(1)
 }
 
 fn as_word(number: usize) -> u32 {

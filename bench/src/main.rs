@@ -16,7 +16,7 @@ mod world;
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -28,6 +28,9 @@ use crate::world::WorldSize;
 /// Counts what the tables ask for; each thread for itself, so that it slows none of them noticeably.
 #[global_allocator]
 static ALLOCATOR: ringfence_measure::counting::Counting = ringfence_measure::counting::Counting;
+
+/// A failure at run time, as `ringfence` has it.
+const FAILED: u8 = 3;
 
 /// Measures whole commands, and the session table against others.
 #[derive(Parser)]
@@ -80,8 +83,18 @@ enum What {
     },
 }
 
-fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // nobody is left to tell if standard error fails
+            let _ = writeln!(anstream::stderr(), "error: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let What::Table { table, print } = &arguments.what {
         let report = table::measure(table, &mut |what| {
             // nobody is left to tell if standard error fails

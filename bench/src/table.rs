@@ -20,7 +20,7 @@ use ringfence_measure::{
 pub(crate) use arguments::{MeasureArguments, TableArguments};
 use contender::Kind;
 use floor::Floor;
-use flows::Flows;
+use flows::{Flows, Lists};
 use trial::{Measured, Operation};
 
 /// What all contenders may take up together to be measured in turn, trial by trial; beyond that
@@ -33,7 +33,9 @@ const SESSION_BYTES_GUESS: u64 = 400;
 struct Row {
     sessions: usize,
     workers: usize,
-    /// By contender, in the order of [`Kind::ALL`].
+    /// Whether the sessions fill four fifths of the room; a few sessions cannot.
+    is_full_to_the_part: bool,
+    /// By contender, in the order of the arguments; so are bytes.
     contenders: Vec<Measured>,
     bytes: Vec<u64>,
     floor: Option<Sample>,
@@ -67,18 +69,21 @@ fn measure_row(
 ) -> anyhow::Result<Row> {
     let flows = Flows::new(arguments.measure.seed, sessions, workers);
     let plan = Plan { trials: arguments.measure.trials, budget: arguments.measure.budget() };
-    let all_bytes = (sessions as u64).saturating_mul(SESSION_BYTES_GUESS * Kind::ALL.len() as u64);
+    let all_bytes =
+        (sessions as u64).saturating_mul(SESSION_BYTES_GUESS * arguments.only.len() as u64);
+    let lists: Vec<Lists> = (0..workers).map(|worker| Lists::new(&flows, worker)).collect();
     let mut row = Row {
         sessions,
         workers,
+        is_full_to_the_part: flows.capacity() <= sessions + sessions / 3,
         contenders: Vec::new(),
         bytes: Vec::new(),
         floor: None,
-        keys: trial::keys(clock, plan, &flows),
+        keys: trial::keys(clock, plan, &lists[0]),
     };
     let groups: Vec<&[Kind]> = match all_bytes <= TOGETHER_BYTES_MAX {
-        true => vec![&Kind::ALL],
-        false => Kind::ALL.chunks(1).collect(),
+        true => vec![&arguments.only],
+        false => arguments.only.chunks(1).collect(),
     };
     let mut floor = Some(Floor::new(sessions, arguments.measure.seed));
     for group in groups {
@@ -87,7 +92,7 @@ fn measure_row(
         // beside the first group, which has ours
         let floor = floor.take();
         let (measured, floor) =
-            trial::in_turn(clock, plan, &flows, &mut contenders, floor.as_ref())?;
+            trial::in_turn(clock, plan, &lists, &mut contenders, floor.as_ref())?;
         row.contenders.extend(measured);
         row.bytes.extend(bytes);
         row.floor = row.floor.or(floor);
@@ -102,12 +107,12 @@ fn report(clock: &Clock, arguments: &TableArguments, rows: &[Row]) -> Report {
     report.parameter("trials", arguments.measure.trials);
     report.parameter("trial_s", arguments.measure.budget().as_secs_f64());
     for operation in Operation::ALL {
-        report.table(operation_table(operation, rows));
+        report.table(operation_table(operation, &arguments.only, rows));
     }
-    report.table(bytes_table(rows));
+    report.table(bytes_table(&arguments.only, rows));
     for operation in Operation::ALL {
         for &workers in &arguments.workers {
-            report.plot(plot(operation, workers, rows));
+            report.plot(plot(operation, workers, &arguments.only, rows));
         }
     }
     report.note(
@@ -115,16 +120,16 @@ fn report(clock: &Clock, arguments: &TableArguments, rows: &[Row]) -> Report {
          each. hit and miss look up one direction; insert and remove enter and take out both.",
     );
     report.note(
-        "Making the keys is in every figure (column `keys`, `-o wide`), the same for all. All maps \
+        "Going through the list of keys is in every figure (column `keys`, `-o wide`). All maps \
          hash with foldhash and have room for everything from the start, so that none of them grows.",
     );
     report.note("mixed: of 64 operations 58 are hits, 3 inserts and 3 removals.");
     report
 }
 
-fn operation_table(operation: Operation, rows: &[Row]) -> Table {
+fn operation_table(operation: Operation, kinds: &[Kind], rows: &[Row]) -> Table {
     let mut columns = vec![Column::new("sessions", Unit::None), Column::new("workers", Unit::None)];
-    columns.extend(Kind::ALL.map(|kind| Column::new(kind.name(), Unit::Ns)));
+    columns.extend(kinds.iter().map(|kind| Column::new(kind.name(), Unit::Ns)));
     columns.push(Column::new("best other over ringfence", Unit::Ratio));
     columns.push(Column::new("floor", Unit::Ns));
     columns.push(Column::wide("keys", Unit::Ns));
@@ -133,14 +138,14 @@ fn operation_table(operation: Operation, rows: &[Row]) -> Table {
     for row in rows {
         let samples: Vec<Option<&Sample>> =
             row.contenders.iter().map(|measured| measured.of(operation)).collect();
-        let median = |sample: &Option<&Sample>| sample.map(|it| it.spread().median);
-        let ours = samples.first().copied().flatten();
-        let best = samples
-            .iter()
-            .skip(1)
-            .filter_map(|it| Some((median(it)?, (*it)?)))
-            .min_by(|a, b| a.0.total_cmp(&b.0))
-            .map(|(_, sample)| sample);
+        let of = |is_ours: bool| {
+            let those = kinds.iter().zip(&samples);
+            those.filter(move |(kind, _)| (**kind == Kind::Ringfence) == is_ours)
+        };
+        let ours = of(true).find_map(|(_, sample)| *sample);
+        let best = of(false)
+            .filter_map(|(_, sample)| *sample)
+            .min_by(|a, b| a.spread().median.total_cmp(&b.spread().median));
         let mut cells = vec![Cell::from(row.sessions), Cell::from(row.workers)];
         cells.extend(samples.iter().map(|it| Cell::from(*it)));
         let advantage = best.zip(ours).and_then(|(best, ours)| best.over(ours));
@@ -154,25 +159,29 @@ fn operation_table(operation: Operation, rows: &[Row]) -> Table {
     table
 }
 
-fn bytes_table(rows: &[Row]) -> Table {
+fn bytes_table(kinds: &[Kind], rows: &[Row]) -> Table {
     let mut columns = vec![Column::new("sessions", Unit::None), Column::new("workers", Unit::None)];
-    columns.extend(Kind::ALL.map(|kind| Column::new(kind.name(), Unit::Bytes)));
-    let mut table = Table::new("bytes", "Bytes a session, at 80 % of the room asked for", columns);
+    columns.extend(kinds.iter().map(|kind| Column::new(kind.name(), Unit::Bytes)));
+    let mut table = Table::new("bytes", "Bytes a session, four fifths of the room taken", columns);
     for row in rows {
         let mut cells = vec![Cell::from(row.sessions), Cell::from(row.workers)];
-        cells.extend(row.bytes.iter().map(|it| Cell::from(*it as f64 / row.sessions as f64)));
+        let bytes = |it: &u64| match row.is_full_to_the_part {
+            true => Cell::from(*it as f64 / row.sessions as f64),
+            false => Cell::Missing,
+        };
+        cells.extend(row.bytes.iter().map(bytes));
         table.push(cells);
     }
     table
 }
 
-fn plot(operation: Operation, workers: usize, rows: &[Row]) -> Plot {
+fn plot(operation: Operation, workers: usize, kinds: &[Kind], rows: &[Row]) -> Plot {
     let rows: Vec<&Row> = rows.iter().filter(|row| row.workers == workers).collect();
     let points = |sample: &dyn Fn(&Row) -> Option<Sample>| {
         let point = |row: &&Row| Some(Point::of(row.sessions as f64, sample(row)?.spread()));
         rows.iter().filter_map(point).collect::<Vec<_>>()
     };
-    let mut series: Vec<Series> = Kind::ALL
+    let mut series: Vec<Series> = kinds
         .iter()
         .enumerate()
         .map(|(number, kind)| {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::contender::Kind;
+
 /// A trial of a table is short: there are many of them.
 const SECONDS: f64 = 0.05;
 
@@ -58,6 +60,15 @@ pub(crate) struct TableArguments {
         value_parser = at_least_one
     )]
     pub(crate) workers: Vec<usize>,
+    /// Tables to measure.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "TABLE,...",
+        value_delimiter = ',',
+        default_value = "ringfence,dashmap,papaya,hashbrown"
+    )]
+    pub(crate) only: Vec<Kind>,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -1,23 +1,25 @@
 //! What a table has to do to be measured, and which tables there are.
 
+use clap::ValueEnum;
 use ringfence_measure::counting;
 
-use super::flows::{Flow, Flows, Pick};
+use super::flows::{Flow, Flows, Key};
 use super::{maps, ringfence};
 
 /// The tables.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// The session table.
     Ringfence,
+    /// One dashmap for all workers.
     Dashmap,
+    /// One papaya for all workers.
     Papaya,
+    /// A hashbrown for each worker.
     Hashbrown,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 4] =
-        [Kind::Ringfence, Kind::Dashmap, Kind::Papaya, Kind::Hashbrown];
-
     pub(super) fn name(self) -> &'static str {
         match self {
             Kind::Ringfence => "ringfence",
@@ -42,7 +44,7 @@ pub(super) trait Contender {
 /// One thread's handle.
 pub(super) trait Worker: Send {
     /// Looks keys up and, where they are found, notes a frame at `now_ms`; says how many were.
-    fn look_up(&mut self, picks: &[Pick], now_ms: u32) -> u64;
+    fn look_up(&mut self, keys: &[Key], now_ms: u32) -> u64;
 
     /// Enters a session: both directions.
     fn insert(&mut self, flow: &Flow, now_ms: u32);

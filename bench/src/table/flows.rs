@@ -1,5 +1,5 @@
 //! The sessions that all tables hold: flows of UDP over IPv4 between interfaces, made from their
-//! number and a seed, so that nothing has to be kept of them and no memory is read to make one.
+//! number and a seed; and the lists that trials go through.
 
 use ringfence_session::{KeyV4, PortId};
 
@@ -9,6 +9,8 @@ pub(super) const INTERFACES: u32 = 1_024;
 const UDP: u8 = 17;
 /// Room beyond the sessions, as a divisor: they fill four fifths of it.
 const SPARE_PART: usize = 4;
+/// Keys in a list: a multiple of every batch.
+const LIST: usize = 1 << 21;
 /// Sessions that a worker enters and takes out again: at least, and at most.
 const BLOCK: std::ops::RangeInclusive<usize> = 64..=4_096;
 
@@ -21,7 +23,7 @@ pub(super) struct Flows {
     /// Threads at work.
     pub(super) workers: usize,
     /// Sessions that each worker enters and takes out.
-    pub(super) block: usize,
+    block: usize,
 }
 
 /// One flow.
@@ -37,11 +39,11 @@ pub(super) struct Flow {
     pub(super) target_port: u16,
 }
 
-/// A key as the other tables have it: the same bits as [`KeyV4`].
+/// One direction's key as the other tables have it: the same bits as [`KeyV4`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct PlainKey(pub(super) [u64; 2]);
+pub(super) struct Key(pub(super) [u64; 2]);
 
-impl std::hash::Hash for PlainKey {
+impl std::hash::Hash for Key {
     #[inline]
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         state.write_u64(self.0[0]);
@@ -49,11 +51,50 @@ impl std::hash::Hash for PlainKey {
     }
 }
 
-/// One direction's key in both forms.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pick {
-    pub(super) ours: KeyV4,
-    pub(super) plain: PlainKey,
+impl Key {
+    /// As the session table has it.
+    #[inline]
+    pub(super) fn ours(self) -> KeyV4 {
+        let Key([who, whom]) = self;
+        KeyV4::new(
+            who as u32 & 0x00ff_ffff,
+            (who >> 24) as u8,
+            (who >> 32) as u32,
+            (whom >> 32) as u32,
+            (whom >> 16) as u16,
+            whom as u16,
+        )
+    }
+}
+
+/// What one worker's trials go through, made before the clock runs. Read from front to back, which
+/// costs next to nothing, and long enough that coming round meets no warm line.
+pub(super) struct Lists {
+    /// Keys of its own sessions, picked at random.
+    pub(super) present: Vec<Key>,
+    /// Keys that no table holds.
+    pub(super) absent: Vec<Key>,
+    /// Sessions that it enters and takes out.
+    pub(super) spare: Vec<Flow>,
+}
+
+impl Lists {
+    pub(super) fn new(flows: &Flows, worker: usize) -> Lists {
+        let mut random = Random((worker as u64) << 48 ^ flows.seed);
+        let share = flows.share(worker);
+        let present = |_| {
+            let (place, is_answer) = random.below(share);
+            flows.flow(flows.own(worker, place)).key(is_answer)
+        };
+        let present: Vec<Key> = (0..LIST).map(present).collect();
+        let absent = |_| {
+            let (number, is_answer) = random.below(flows.sessions);
+            Flow { target_port: 9, ..flows.flow(number) }.key(is_answer)
+        };
+        let absent = (0..LIST).map(absent).collect();
+        let spare = flows.spare(worker).into_iter().map(|it| flows.flow(it)).collect();
+        Lists { present, absent, spare }
+    }
 }
 
 impl Flows {
@@ -75,17 +116,17 @@ impl Flows {
 
     /// The `place`th of a worker's sessions that stay, of `share` many.
     #[inline]
-    pub(super) fn own(&self, worker: usize, place: usize) -> usize {
+    fn own(&self, worker: usize, place: usize) -> usize {
         (place * self.workers + worker).min(self.sessions - 1)
     }
 
     /// How many sessions stay for each worker; at least one, which two workers then share.
-    pub(super) fn share(&self, worker: usize) -> usize {
+    fn share(&self, worker: usize) -> usize {
         ((self.sessions + self.workers - 1 - worker) / self.workers).max(1)
     }
 
     /// The numbers of the sessions that a worker enters and takes out.
-    pub(super) fn spare(&self, worker: usize) -> Vec<usize> {
+    fn spare(&self, worker: usize) -> Vec<usize> {
         (0..self.block).map(|place| self.sessions + place * self.workers + worker).collect()
     }
 
@@ -102,13 +143,6 @@ impl Flows {
             target: 0xac10_0000 | ((mixed >> 44) as u32 & 0x000f_ffff),
             target_port: if mixed & (1 << 31) == 0 { 443 } else { 53 },
         }
-    }
-
-    /// A key that no table holds.
-    #[inline]
-    pub(super) fn absent(&self, random: &mut Random) -> Pick {
-        let (number, is_answer) = random.below(self.sessions);
-        Flow { target_port: 9, ..self.flow(number) }.pick(is_answer)
     }
 }
 
@@ -127,35 +161,29 @@ impl Flow {
 
     /// The key of one direction's frames.
     #[inline]
-    pub(super) fn pick(&self, is_answer: bool) -> Pick {
-        let Flow { sender, source, source_port, receiver, target, target_port } = *self;
-        let (port, from, to, from_port, to_port) = match is_answer {
-            false => (sender, source, target, source_port, target_port),
-            true => (receiver, target, source, target_port, source_port),
-        };
-        let who = u64::from(from) << 32 | u64::from(UDP) << 24 | u64::from(port);
-        let whom = u64::from(to) << 32 | u64::from(from_port) << 16 | u64::from(to_port);
-        Pick {
-            ours: KeyV4::new(port, UDP, from, to, from_port, to_port),
-            plain: PlainKey([who, whom]),
-        }
+    pub(super) fn key(&self, is_answer: bool) -> Key {
+        let flow = if is_answer { self.reversed() } else { *self };
+        let Flow { sender, source, source_port, target, target_port, .. } = flow;
+        let who = u64::from(source) << 32 | u64::from(UDP) << 24 | u64::from(sender);
+        let whom = u64::from(target) << 32 | u64::from(source_port) << 16 | u64::from(target_port);
+        Key([who, whom])
     }
 }
 
 /// Random numbers from a seed: a few clocks each (SplitMix64).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Random(pub(super) u64);
+struct Random(u64);
 
 impl Random {
     #[inline]
-    pub(super) fn next(&mut self) -> u64 {
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.0)
     }
 
     /// A number below `bound`, and one bit more.
     #[inline]
-    pub(super) fn below(&mut self, bound: usize) -> (usize, bool) {
+    fn below(&mut self, bound: usize) -> (usize, bool) {
         let random = self.next();
         let place = ((u128::from(random) * bound as u128) >> 64) as usize;
         (place, random & 1 == 1)
@@ -171,8 +199,23 @@ fn mix(mut mixed: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Flows, Random};
+    use super::{Flows, Lists};
+    use ringfence_session::KeyV4;
     use std::collections::HashSet;
+
+    #[test]
+    fn both_forms_of_a_key_have_the_same_fields() {
+        let flow = Flows::new(7, 100, 1).flow(42);
+        let ours = KeyV4::new(
+            flow.receiver,
+            17,
+            flow.target,
+            flow.source,
+            flow.target_port,
+            flow.source_port,
+        );
+        assert_eq!(flow.key(true).ours(), ours);
+    }
 
     #[test]
     fn keys_differ_and_sessions_have_one_worker() {
@@ -181,7 +224,7 @@ mod tests {
             let mut keys = HashSet::new();
             for number in 0..flows.capacity() {
                 for is_answer in [false, true] {
-                    let key = flows.flow(number).pick(is_answer).plain;
+                    let key = flows.flow(number).key(is_answer);
                     assert!(keys.insert(key.0), "{sessions} {workers}: {number}");
                 }
             }
@@ -201,10 +244,9 @@ mod tests {
             }
             let all = sessions + flows.block * workers;
             assert_eq!(touched.len(), all, "{sessions} {workers}");
-            let mut random = Random(1);
-            for _ in 0..100 {
-                assert!(!keys.contains(&flows.absent(&mut random).plain.0));
-            }
+            let lists = Lists::new(&flows, workers - 1);
+            assert!(lists.present.iter().all(|key| keys.contains(&key.0)));
+            assert!(!lists.absent.iter().any(|key| keys.contains(&key.0)));
         };
         check(1, 1);
         check(1, 2);

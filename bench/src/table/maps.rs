@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use foldhash::fast::FixedState;
 
 use super::contender::{Contender, Worker};
-use super::flows::{Flow, Flows, Pick, PlainKey};
+use super::flows::{Flow, Flows, Key};
 
 /// Bytes of the frames that are counted.
 pub(super) const FRAME_BYTES: u32 = 64;
@@ -36,8 +36,8 @@ impl Record {
     }
 }
 
-fn both(flow: &Flow) -> [PlainKey; 2] {
-    [flow.pick(false).plain, flow.pick(true).plain]
+fn both(flow: &Flow) -> [Key; 2] {
+    [flow.key(false), flow.key(true)]
 }
 
 /// All sessions that stay, in order.
@@ -47,7 +47,7 @@ fn staying(flows: &Flows) -> impl Iterator<Item = Flow> + '_ {
 
 /// One dashmap shared by all workers.
 pub(super) struct Dashmap {
-    map: dashmap::DashMap<PlainKey, Record, FixedState>,
+    map: dashmap::DashMap<Key, Record, FixedState>,
     workers: usize,
 }
 
@@ -70,11 +70,11 @@ impl Contender for Dashmap {
     }
 }
 
-impl Worker for &dashmap::DashMap<PlainKey, Record, FixedState> {
-    fn look_up(&mut self, picks: &[Pick], now_ms: u32) -> u64 {
+impl Worker for &dashmap::DashMap<Key, Record, FixedState> {
+    fn look_up(&mut self, keys: &[Key], now_ms: u32) -> u64 {
         let mut found = 0;
-        for pick in picks {
-            if let Some(record) = self.get(&pick.plain) {
+        for key in keys {
+            if let Some(record) = self.get(key) {
                 record.touch(now_ms);
                 found += 1;
             }
@@ -95,7 +95,7 @@ impl Worker for &dashmap::DashMap<PlainKey, Record, FixedState> {
 
 /// One papaya map shared by all workers.
 pub(super) struct Papaya {
-    map: papaya::HashMap<PlainKey, Record, FixedState>,
+    map: papaya::HashMap<Key, Record, FixedState>,
     workers: usize,
 }
 
@@ -120,13 +120,13 @@ impl Contender for Papaya {
     }
 }
 
-impl Worker for &papaya::HashMap<PlainKey, Record, FixedState> {
-    fn look_up(&mut self, picks: &[Pick], now_ms: u32) -> u64 {
+impl Worker for &papaya::HashMap<Key, Record, FixedState> {
+    fn look_up(&mut self, keys: &[Key], now_ms: u32) -> u64 {
         // pinned once for all of them, which is as good as it gets
         let pinned = self.pin();
         let mut found = 0;
-        for pick in picks {
-            if let Some(record) = pinned.get(&pick.plain) {
+        for key in keys {
+            if let Some(record) = pinned.get(key) {
                 record.touch(now_ms);
                 found += 1;
             }
@@ -147,7 +147,7 @@ impl Worker for &papaya::HashMap<PlainKey, Record, FixedState> {
     }
 }
 
-type Own = hashbrown::HashMap<PlainKey, Record, FixedState>;
+type Own = hashbrown::HashMap<Key, Record, FixedState>;
 
 /// A hashbrown for each worker, with its own sessions.
 pub(super) struct Hashbrown {
@@ -178,10 +178,10 @@ impl Contender for Hashbrown {
 }
 
 impl Worker for &mut Own {
-    fn look_up(&mut self, picks: &[Pick], now_ms: u32) -> u64 {
+    fn look_up(&mut self, keys: &[Key], now_ms: u32) -> u64 {
         let mut found = 0;
-        for pick in picks {
-            if let Some(record) = self.get(&pick.plain) {
+        for key in keys {
+            if let Some(record) = self.get(key) {
                 record.touch(now_ms);
                 found += 1;
             }

@@ -11,7 +11,7 @@ use ringfence_session::{
 };
 
 use super::contender::{Contender, Worker};
-use super::flows::{Flow, Flows, INTERFACES, Pick};
+use super::flows::{Flow, Flows, INTERFACES, Key};
 use super::maps::FRAME_BYTES;
 
 /// Look-ups that are under way at once.
@@ -108,19 +108,19 @@ impl Handle {
 }
 
 impl Worker for Handle {
-    fn look_up(&mut self, picks: &[Pick], now_ms: u32) -> u64 {
+    fn look_up(&mut self, keys: &[Key], now_ms: u32) -> u64 {
         let mut found = 0;
-        for batch in picks.chunks(BATCH) {
+        for batch in keys.chunks(BATCH) {
             let mut hashes = [0; BATCH];
-            for (hash, pick) in hashes.iter_mut().zip(batch) {
-                *hash = self.worker.hash::<V4>(&pick.ours);
+            for (hash, key) in hashes.iter_mut().zip(batch) {
+                *hash = self.worker.hash::<V4>(&key.ours());
                 self.worker.prefetch_bucket::<V4>(*hash);
             }
             for hash in &hashes[..batch.len()] {
                 self.worker.prefetch_line::<V4>(*hash);
             }
-            for (hash, pick) in hashes.iter().zip(batch) {
-                let established = self.worker.established::<V4>(&pick.ours, *hash, EPOCH, now_ms);
+            for (hash, key) in hashes.iter().zip(batch) {
+                let established = self.worker.established::<V4>(&key.ours(), *hash, EPOCH, now_ms);
                 if let Some(established) = established {
                     std::hint::black_box(established.forward());
                     established.touch(now_ms, FRAME_BYTES, None);

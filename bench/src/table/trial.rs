@@ -8,13 +8,13 @@ use ringfence_measure::{Clock, Sample, Ticks};
 
 use super::contender::{Contender, Worker};
 use super::floor::Floor;
-use super::flows::{Flows, Pick, Random};
+use super::flows::{Flow, Key, Lists};
 
 /// Keys that a worker is given at once.
-const PICKS: usize = 32;
+const BATCH: usize = 32;
 /// Batches between two looks at the clock.
 const BATCHES: usize = 16;
-/// What a mixed batch has besides hits: sessions entered, and as many taken out.
+/// What a mixed round has besides hits: sessions entered, and as many taken out.
 const MIXED_CHANGES: usize = 3;
 /// Hits that go with them.
 const MIXED_HITS: usize = 58;
@@ -73,7 +73,7 @@ impl Measured {
 pub(super) fn in_turn(
     clock: &Clock,
     plan: Plan,
-    flows: &Flows,
+    lists: &[Lists],
     contenders: &mut [Box<dyn Contender>],
     floor: Option<&Floor>,
 ) -> anyhow::Result<(Vec<Measured>, Option<Sample>)> {
@@ -83,7 +83,7 @@ pub(super) fn in_turn(
         contenders.iter_mut().map(|contender| contender.workers()).collect();
     let start = clock.now();
     for round in 0..=plan.trials {
-        let trial = Trial { clock, plan, flows, start, round };
+        let trial = Trial { clock, plan, lists, start };
         for (workers, values) in handles.iter_mut().zip(&mut values) {
             let ns = trial.of_all_operations(workers)?;
             // the first round warms up
@@ -91,7 +91,7 @@ pub(super) fn in_turn(
                 values.iter_mut().zip(ns).for_each(|(values, ns)| values.push(ns));
             }
         }
-        let floor_ns = floor.map(|floor| floor.trial(clock, plan.budget, flows.workers, round));
+        let floor_ns = floor.map(|floor| floor.trial(clock, plan.budget, lists.len(), round));
         if round > 0 {
             floor_values.extend(floor_ns);
         }
@@ -103,25 +103,38 @@ pub(super) fn in_turn(
     Ok((measured, Sample::new(floor_values)))
 }
 
-/// What making the keys of a look-up takes, which is in every figure.
-pub(super) fn keys(clock: &Clock, plan: Plan, flows: &Flows) -> Option<Sample> {
-    let mut random = Random(1);
+/// What going through a list of keys takes, which is in every figure of a look-up.
+pub(super) fn keys(clock: &Clock, plan: Plan, lists: &Lists) -> Option<Sample> {
+    let mut keys = Cursor::new(&lists.present);
     ringfence_measure::trials::run(clock, plan, &mut || {
         for _ in 0..BATCHES {
-            std::hint::black_box(picks(flows, 0, &mut random));
+            let words = keys.next(BATCH).iter().map(|key| key.0[0] ^ key.0[1]);
+            std::hint::black_box(words.fold(0, u64::wrapping_add));
         }
-        (BATCHES * PICKS) as u64
+        (BATCHES * BATCH) as u64
     })
 }
 
-/// Keys of a worker's own sessions, picked at random.
-#[inline]
-fn picks(flows: &Flows, worker: usize, random: &mut Random) -> [Pick; PICKS] {
-    let share = flows.share(worker);
-    std::array::from_fn(|_| {
-        let (place, is_answer) = random.below(share);
-        flows.flow(flows.own(worker, place)).pick(is_answer)
-    })
+/// Goes through a list again and again.
+struct Cursor<'a> {
+    keys: &'a [Key],
+    place: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(keys: &'a [Key]) -> Cursor<'a> {
+        Cursor { keys, place: 0 }
+    }
+
+    #[inline]
+    fn next(&mut self, count: usize) -> &'a [Key] {
+        if self.place + count > self.keys.len() {
+            self.place = 0;
+        }
+        let next = &self.keys[self.place..self.place + count];
+        self.place += count;
+        next
+    }
 }
 
 /// One round on one table.
@@ -129,9 +142,8 @@ fn picks(flows: &Flows, worker: usize, random: &mut Random) -> [Pick; PICKS] {
 struct Trial<'a> {
     clock: &'a Clock,
     plan: Plan,
-    flows: &'a Flows,
+    lists: &'a [Lists],
     start: Ticks,
-    round: usize,
 }
 
 impl Trial<'_> {
@@ -145,10 +157,6 @@ impl Trial<'_> {
         let [insert, remove] = side_by_side(workers, &|number, it| self.change(number, it))?;
         let [mixed] = side_by_side(workers, &|number, it| self.mixed(number, it))?;
         Ok([hit, miss, insert, remove, mixed].map(|ticks| self.clock.ticks_to_ns(ticks)))
-    }
-
-    fn random(&self, worker: usize) -> Random {
-        Random((worker as u64) << 48 ^ (self.round as u64) << 24 ^ 1)
     }
 
     fn now_ms(&self, now: Ticks) -> u32 {
@@ -168,30 +176,29 @@ impl Trial<'_> {
     }
 
     fn hit(&self, number: usize, worker: &mut dyn Worker) -> anyhow::Result<[f64; 1]> {
-        let mut random = self.random(number);
+        let mut keys = Cursor::new(&self.lists[number].present);
         let (mut found, mut asked) = (0, 0);
         let ticks = self.until_over(|now_ms| {
             for _ in 0..BATCHES {
-                found += worker.look_up(&picks(self.flows, number, &mut random), now_ms);
+                found += worker.look_up(keys.next(BATCH), now_ms);
                 worker.rest();
             }
-            asked += (BATCHES * PICKS) as u64;
-            (BATCHES * PICKS) as u64
+            asked += (BATCHES * BATCH) as u64;
+            (BATCHES * BATCH) as u64
         });
         ensure!(found == asked, "{found} of {asked} sessions were found");
         Ok([ticks])
     }
 
     fn miss(&self, number: usize, worker: &mut dyn Worker) -> anyhow::Result<[f64; 1]> {
-        let mut random = self.random(number);
+        let mut keys = Cursor::new(&self.lists[number].absent);
         let mut found = 0;
         let ticks = self.until_over(|now_ms| {
             for _ in 0..BATCHES {
-                let absent: [Pick; PICKS] = std::array::from_fn(|_| self.flows.absent(&mut random));
-                found += worker.look_up(&absent, now_ms);
+                found += worker.look_up(keys.next(BATCH), now_ms);
                 worker.rest();
             }
-            (BATCHES * PICKS) as u64
+            (BATCHES * BATCH) as u64
         });
         ensure!(found == 0, "{found} sessions were found that are not there");
         Ok([ticks])
@@ -199,22 +206,22 @@ impl Trial<'_> {
 
     /// A block of sessions entered, then taken out again: both timed.
     fn change(&self, number: usize, worker: &mut dyn Worker) -> anyhow::Result<[f64; 2]> {
-        let block = self.flows.spare(number);
+        let block = &self.lists[number].spare;
         let budget = self.clock.ticks(self.plan.budget);
         let start = self.clock.now();
         let (mut inserting, mut removing, mut rounds) = (0, 0, 0u64);
         while rounds == 0 || self.clock.now().since(start) < budget {
             let before = self.clock.now();
             let now_ms = self.now_ms(before);
-            for batch in block.chunks(PICKS) {
-                batch.iter().for_each(|it| worker.insert(&self.flows.flow(*it), now_ms));
+            for batch in block.chunks(BATCH) {
+                batch.iter().for_each(|it| worker.insert(it, now_ms));
                 worker.rest();
             }
             let between = self.clock.now();
             let mut removed = 0;
-            for batch in block.chunks(PICKS) {
+            for batch in block.chunks(BATCH) {
                 for it in batch {
-                    removed += usize::from(worker.remove(&self.flows.flow(*it), now_ms));
+                    removed += usize::from(worker.remove(it, now_ms));
                 }
                 worker.rest();
             }
@@ -229,22 +236,21 @@ impl Trial<'_> {
     }
 
     fn mixed(&self, number: usize, worker: &mut dyn Worker) -> anyhow::Result<[f64; 1]> {
-        let block = self.flows.spare(number);
-        let mut random = self.random(number);
-        let spare = |place: usize| self.flows.flow(block[place % block.len()]);
+        let block = &self.lists[number].spare;
+        let mut keys = Cursor::new(&self.lists[number].present);
+        let spare = |place: usize| -> &Flow { &block[place % block.len()] };
         let (mut first, mut next) = (0, block.len() / 2);
-        (first..next).for_each(|place| worker.insert(&spare(place), 0));
+        (first..next).for_each(|place| worker.insert(spare(place), 0));
         let (mut found, mut asked) = (0, 0);
         let ticks = self.until_over(|now_ms| {
             for _ in 0..BATCHES {
-                for hits in [PICKS, MIXED_HITS - PICKS] {
-                    let picks = picks(self.flows, number, &mut random);
-                    found += worker.look_up(&picks[..hits], now_ms);
+                for hits in [BATCH, MIXED_HITS - BATCH] {
+                    found += worker.look_up(keys.next(hits), now_ms);
                     asked += hits as u64;
                 }
                 for _ in 0..MIXED_CHANGES {
-                    worker.insert(&spare(next), now_ms);
-                    found += u64::from(worker.remove(&spare(first), now_ms));
+                    worker.insert(spare(next), now_ms);
+                    found += u64::from(worker.remove(spare(first), now_ms));
                     (first, next, asked) = (first + 1, next + 1, asked + 1);
                 }
                 worker.rest();
@@ -252,7 +258,7 @@ impl Trial<'_> {
             (BATCHES * (MIXED_HITS + 2 * MIXED_CHANGES)) as u64
         });
         for place in first..next {
-            worker.remove(&spare(place), 0);
+            worker.remove(spare(place), 0);
         }
         worker.rest();
         ensure!(found == asked, "{found} of {asked} sessions were found");
@@ -260,10 +266,14 @@ impl Trial<'_> {
     }
 }
 
+/// What one worker does, by its number.
+type Work<'a, const N: usize> =
+    &'a (dyn Fn(usize, &mut dyn Worker) -> anyhow::Result<[f64; N]> + Sync);
+
 /// Does the same work on all workers at once, each on a thread of its own; the mean of each figure.
 fn side_by_side<const N: usize>(
     workers: &mut [Box<dyn Worker + '_>],
-    work: &(dyn Fn(usize, &mut dyn Worker) -> anyhow::Result<[f64; N]> + Sync),
+    work: Work<'_, N>,
 ) -> anyhow::Result<[f64; N]> {
     if let [only] = workers {
         return work(0, &mut **only);

@@ -1,9 +1,13 @@
 //! The clock of measurements: time stamp counter and nanoseconds.
 
+use std::hint::black_box;
 use std::time::Duration;
 
-/// How often the timer is read to find out what reading it costs.
-const OVERHEAD_READS: usize = 1_000;
+/// How often the timer is read in a row to find out what reading it costs: single readings overlap,
+/// so that the distance of two says little.
+const OVERHEAD_READS: u64 = 64;
+/// How many times that is done.
+const OVERHEAD_TRIALS: usize = 100;
 
 /// A moment, in ticks of the clock's counter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -32,10 +36,11 @@ impl Clock {
         // a span so long that whole nanoseconds round nothing that matters
         let span = 1 << 40;
         let ns = clock.delta_as_nanos(0, span).max(1);
-        let overhead_ticks = (0..OVERHEAD_READS)
+        let overhead_ticks = (0..OVERHEAD_TRIALS)
             .map(|_| {
                 let start = clock.raw();
-                clock.raw().saturating_sub(start)
+                let last = (0..OVERHEAD_READS).map(|_| black_box(clock.raw())).last();
+                last.unwrap_or(start).saturating_sub(start) / OVERHEAD_READS
             })
             .min()
             .unwrap_or(0);

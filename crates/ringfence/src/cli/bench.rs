@@ -162,6 +162,28 @@ pub(crate) struct TableArgs {
         value_parser = at_least_one
     )]
     pub(crate) workers: Vec<usize>,
+    /// Tables to measure.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "TABLE,...",
+        value_delimiter = ',',
+        default_value = "ringfence,dashmap,papaya,hashbrown"
+    )]
+    pub(crate) only: Vec<Contender>,
+}
+
+/// A table that is measured.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Contender {
+    /// The session table.
+    Ringfence,
+    /// One dashmap for all workers.
+    Dashmap,
+    /// One papaya for all workers.
+    Papaya,
+    /// A hashbrown for each worker.
+    Hashbrown,
 }
 
 /// The shape of a rule set.

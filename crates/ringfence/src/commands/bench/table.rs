@@ -1,7 +1,7 @@
 //! `bench table`: runs `ringfence-bench`, which lies beside this binary, with the same options. Other
 //! people's tables are in there, so that they are not in here.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -45,7 +45,7 @@ fn beside() -> Result<PathBuf, Failure> {
 
 /// The options as words again.
 fn words(args: &TableArgs, output: &Output) -> Vec<OsString> {
-    let TableArgs { measure, sessions, workers } = args;
+    let TableArgs { measure, sessions, workers, only } = args;
     let MeasureArgs { seed, trials, seconds, html, svg } = measure;
     let mut words: Vec<OsString> = Vec::new();
     let mut push = |option: &str, value: OsString| {
@@ -66,6 +66,8 @@ fn words(args: &TableArgs, output: &Output) -> Vec<OsString> {
     }
     push("--sessions", list(sessions));
     push("--workers", list(workers));
+    let only: Vec<OsString> = only.iter().map(word).collect();
+    push("--only", only.join(OsStr::new(",")));
     words
 }
 

@@ -7,28 +7,40 @@
 //! A session belongs to one network interface. A flow between two local interfaces has two
 //! sessions, one for each ("each half of a flow is a session of its own").
 
-mod entry;
-mod key;
+mod fast;
+mod flows;
+mod index;
+mod kept;
+mod layout;
+mod life;
 mod limits;
+mod open;
 mod passage;
+mod quiescence;
+mod records;
 mod state;
+mod sweep;
+mod sync;
 mod table;
+mod tallies;
 mod tcp;
 mod timeouts;
+mod usage;
+mod way;
 mod wire_key;
 mod worker;
 
+pub mod plain;
+
+pub use fast::Established;
+pub use flows::Flows;
 pub use limits::{Limit, Limits};
 pub use passage::{
-    End, FlowsConfig, Forward, HalfRef, MemoryUse, Opening, Passage, Room, Session, Step, TcpNote,
+    End, FlowsConfig, Forward, InterfaceId, MemoryUse, Opening, Passage, Session, SessionId, Step,
+    TcpNote,
 };
+pub use plain::{SessionRef, Sessions};
 pub use state::{FirstPacket, TcpMidstream, TcpPhase};
-pub use table::{InterfaceId, SessionId, SessionRef, Sessions};
 pub use timeouts::{TimeoutError, Timeouts};
 pub use wire_key::{Family, Key, KeyV4, KeyV6, PORTS_MAX, PortId, Requests, V4, V6};
-pub use worker::{Established, FlowWorker, Flows};
-
-/// What the old table tells of a session; goes when that table does.
-pub mod plain {
-    pub use crate::table::Session;
-}
+pub use worker::{FlowWorker, HalfRef, Room};

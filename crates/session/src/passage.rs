@@ -3,7 +3,15 @@
 
 use ringfence_frame::{Direction, Instant, Ip, Tuple};
 
-use crate::{InterfaceId, Limits, PortId, SessionId, TcpPhase, Timeouts};
+use crate::worker::HalfRef;
+use crate::{Limits, PortId, TcpPhase, Timeouts};
+
+/// A network interface, by the number that the switch gives it.
+pub type InterfaceId = u32;
+
+/// A session's number, counted from 1 as they open.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SessionId(pub u64);
 
 /// How a table is laid out.
 #[derive(Clone, Copy, Debug)]
@@ -156,5 +164,3 @@ pub struct MemoryUse {
     /// Whether huge pages were asked for and could be.
     pub huge_pages: bool,
 }
-
-pub use crate::worker::{HalfRef, Room};

@@ -1,410 +1,226 @@
-//! The sessions of a fabric: found by interface and key, opened, advanced, ended, expired.
-//!
-//! What each step costs: a look-up is one probe of a hash index and allocates nothing; so does
-//! an advance, which moves a deadline later without touching the queue of deadlines. Opening,
-//! ending and closing take a place in that queue, in logarithmic time.
+//! One family's table: records in pairs of lines, the index to lines, hints of when a record may be
+//! dead. Owns how they are read; who changes them is in `life.rs` and `open.rs`.
 
-use std::collections::BTreeSet;
-use std::hash::BuildHasher;
-use std::time::Duration;
+use ringfence_frame::{Direction, Instant, Protocol, Tuple};
 
-use foldhash::fast::FixedState;
-use hashbrown::HashTable;
-use ringfence_frame::{Direction, Instant, Ip, Protocol, Tuple};
+use crate::index::Index;
+use crate::kept::KeptTimeouts;
+use crate::layout::{Line, prefetch};
+use crate::records::Store;
+use crate::sweep::Sweep;
+use crate::sync::{Acquire, AtomicU16, AtomicU64, Pages, Relaxed, Zeroed};
+use crate::way::{self, Phase, READY};
+use crate::wire_key::is_icmp;
+use crate::{Family, FlowsConfig, Session, SessionId, TcpPhase};
 
-use crate::entry::{Entry, Opening, is_past};
-use crate::key::Key;
-use crate::{Limit, Limits, TcpPhase, Timeouts};
-
-/// A network interface, by the number that the switch gives it.
-pub type InterfaceId = u32;
-
-/// A session's number, counted from 1 as they open.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct SessionId(pub u64);
-
-/// A live session found in the table; good until the table is next changed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SessionRef {
-    slot: u32,
-    id: SessionId,
-}
-
-impl SessionRef {
-    /// The session's number.
-    pub fn id(self) -> SessionId {
-        self.id
-    }
-}
-
-/// What is remembered of a session. `T` is what the owner of the table wants to keep with it
-/// (for the switch: what it asked the rules about the first packet).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Session<T> {
-    /// Its number.
-    pub id: SessionId,
-    /// Whose it is.
-    pub interface: InterfaceId,
-    /// Which way its first packet crossed the interface.
-    pub opened: Direction,
-    /// The first packet's key, in that packet's direction.
-    pub tuple: Tuple,
-    /// When it opened.
-    pub since: Instant,
-    /// When it dies if nothing refreshes it: it is dead at any whole millisecond later than this.
-    pub deadline: Instant,
-    /// Where it stands, for TCP.
-    pub tcp: Option<TcpPhase>,
-    /// What the owner keeps with it.
-    pub note: T,
-}
-
-/// All sessions of a fabric.
+/// The flows of one family. `2 * record` and `2 * record + 1` are a record's lines.
 #[derive(Debug)]
-pub struct Sessions<T> {
-    limits: Limits,
-    /// The sessions, each at its slot until it ends.
-    slots: Vec<Option<Entry<T>>>,
-    /// Slots without session.
-    free: Vec<u32>,
-    /// Slots by the hash of their session's key.
-    index: HashTable<u32>,
-    hasher: FixedState,
-    /// One element for each session: a moment not later than its deadline, and its slot.
-    queue: BTreeSet<(Instant, u32)>,
-    /// Counters, by interface.
-    usage: Vec<Usage>,
-    /// Sessions opened so far.
-    opened: u64,
+pub struct Table<F: Family> {
+    pub(crate) index: Index,
+    lines: Zeroed<Line<F::Words>>,
+    /// For each record the millisecond, modulo 2^16, at which it may be dead; 0 is never.
+    pub(crate) hints: Zeroed<AtomicU16>,
+    /// The session's number for each line, if sessions are numbered.
+    numbers: Zeroed<AtomicU64>,
+    pub(crate) store: Store,
+    pub(crate) sweep: Sweep,
+    seed: u64,
 }
 
-/// What one interface takes up.
-#[derive(Clone, Copy, Debug, Default)]
-struct Usage {
-    sessions: usize,
-    half_open: usize,
-}
-
-impl<T: Clone> Sessions<T> {
-    /// An empty table.
-    pub fn new(limits: Limits) -> Sessions<T> {
-        Sessions {
-            limits,
-            slots: Vec::new(),
-            free: Vec::new(),
-            index: HashTable::new(),
-            hasher: FixedState::default(),
-            queue: BTreeSet::new(),
-            usage: Vec::new(),
-            opened: 0,
+impl<F: Family> Table<F> {
+    pub(crate) fn new(config: &FlowsConfig, pages: Pages) -> Table<F> {
+        let store = Store::new(config);
+        let records = store.capacity() as usize;
+        Table {
+            index: Index::new(2 * records, pages),
+            lines: Zeroed::new(2 * records, pages),
+            hints: Zeroed::new(records, Pages::Normal),
+            numbers: Zeroed::new(if config.numbered { 2 * records } else { 0 }, Pages::Normal),
+            store,
+            sweep: Sweep::default(),
+            seed: config.seed,
         }
     }
 
-    /// The live session of `interface` that `ip`, crossing it in `direction`, belongs to.
-    ///
-    /// "A SYN on a closing session is a new flow": then there is none. Neither does an ICMP error
-    /// belong to one by its own key; see [`Sessions::find_quoted`]. An ICMP request belongs to
-    /// the session whose requests go its way, a reply to the session whose replies do; if an allowed
-    /// reply opened that session, its requests go the other way.
-    pub fn find(
+    #[inline]
+    pub(crate) fn hash(&self, key: &F::Key) -> u64 {
+        F::hash(key, self.seed)
+    }
+
+    #[inline]
+    pub(crate) fn line(&self, line: u32) -> &Line<F::Words> {
+        &self.lines[line as usize]
+    }
+
+    /// Both lines of a record.
+    #[inline]
+    pub(crate) fn pair(&self, record: u32) -> [&Line<F::Words>; 2] {
+        [self.line(2 * record), self.line(2 * record + 1)]
+    }
+
+    /// The word that says how a record stands.
+    #[inline]
+    pub(crate) fn control(&self, record: u32) -> &AtomicU64 {
+        &self.line(2 * record).way
+    }
+
+    #[inline]
+    pub(crate) fn prefetch_line(&self, line: u32) {
+        if let Some(line) = self.lines.get(line as usize) {
+            prefetch(line);
+        }
+    }
+
+    /// Whether `line` has `key`.
+    #[inline]
+    pub(crate) fn is_key(&self, line: u32, key: &F::Key) -> bool {
+        has_key::<F>(self.line(line), key)
+    }
+
+    pub(crate) fn key(&self, line: u32) -> F::Key {
+        let mut numbers = [0; 5];
+        let words = self.line(line).key.as_ref();
+        numbers.iter_mut().zip(words).for_each(|(number, word)| *number = word.load(Relaxed));
+        F::key(numbers)
+    }
+
+    pub(crate) fn set_key(&self, line: u32, key: &F::Key) {
+        let words = self.line(line).key.as_ref();
+        for (word, number) in words.iter().zip(F::numbers(key)) {
+            word.store(*number, Relaxed);
+        }
+    }
+
+    /// Port and protocol of a line.
+    pub(crate) fn port_and_protocol(&self, line: u32) -> (u32, Protocol) {
+        let (port, protocol) = F::port_and_protocol(F::numbers(&self.key(line)));
+        (port, Protocol(protocol))
+    }
+
+    pub(crate) fn number(&self, line: u32) -> SessionId {
+        SessionId(self.numbers.get(line as usize).map_or(0, |number| number.load(Relaxed)))
+    }
+
+    pub(crate) fn set_number(&self, line: u32, id: SessionId) {
+        if let Some(number) = self.numbers.get(line as usize) {
+            number.store(id.0, Relaxed);
+        }
+    }
+
+    /// The line of a live half with `key`.
+    pub(crate) fn find_half(&self, key: &F::Key, kept: &KeptTimeouts, now_ms: u32) -> Option<u32> {
+        let line = self.index.find(self.hash(key), |line| {
+            let wanted = READY | way::half(line);
+            self.is_key(line, key) && self.control(line / 2).load(Acquire) & wanted == wanted
+        })?;
+        (!self.is_dead(line, kept, now_ms)).then_some(line)
+    }
+
+    /// The last millisecond at which either direction refreshed a record.
+    pub(crate) fn last(&self, record: u32) -> u32 {
+        let [a, b] = self.pair(record).map(|line| line.last.load(Acquire));
+        match is_later(a, b) {
+            true => a,
+            false => b,
+        }
+    }
+
+    /// How long the half at `line` outlives that.
+    pub(crate) fn idle_ms(&self, line: u32, kept: &KeptTimeouts) -> u32 {
+        let phase = way::phase(self.control(line / 2).load(Acquire));
+        kept.idle_ms(way::kept(self.line(line).way.load(Acquire)), phase)
+    }
+
+    /// "A session dies when it was idle LONGER than its timeout."
+    pub(crate) fn is_dead(&self, line: u32, kept: &KeptTimeouts, now_ms: u32) -> bool {
+        let idle = self.idle_ms(line, kept);
+        was_idle_longer(now_ms, self.last(line / 2), idle)
+    }
+
+    /// "Of these half-open": TCP of which one direction was seen.
+    pub(crate) fn is_half_open(&self, record: u32, control: u64) -> bool {
+        way::phase(control) == Phase::OneWay && self.is_tcp(record)
+    }
+
+    pub(crate) fn is_tcp(&self, record: u32) -> bool {
+        self.port_and_protocol(2 * record).1 == Protocol::TCP
+    }
+
+    /// What is known of the half at `line`; `long_ms` turns a moment of the table's clock into one of
+    /// the run's.
+    pub(crate) fn session(
         &self,
-        interface: InterfaceId,
-        direction: Direction,
-        ip: &Ip,
-        now: Instant,
-    ) -> Option<SessionRef> {
-        let found = self.find_live(&Key::of(interface, direction, ip)?, now)?;
-        match self.entry(found).is_superseded_by(ip) {
-            true => None,
-            false => Some(found),
-        }
-    }
-
-    /// The live session of `interface` that an ICMP error crossing it in `direction` is about:
-    /// it quotes a packet of that session, and travels "in the direction in which that session's
-    /// replies to the quoted packet travel".
-    pub fn find_quoted(
-        &self,
-        interface: InterfaceId,
-        direction: Direction,
-        quoted: &Tuple,
-        now: Instant,
-    ) -> Option<SessionRef> {
-        Key::candidates(interface, direction.opposite(), *quoted)
-            .find_map(|key| self.find_live(&key, now))
-    }
-
-    /// The session that `found` refers to.
-    ///
-    /// # Panics
-    /// If that session has ended since it was found.
-    pub fn get(&self, found: SessionRef) -> &Session<T> {
-        &self.entry(found).session
-    }
-
-    /// The owner's note of a session.
-    ///
-    /// # Panics
-    /// If that session has ended since it was found.
-    pub fn note_mut(&mut self, found: SessionRef) -> &mut T {
-        &mut self.entry_mut(found).session.note
-    }
-
-    /// Whether `interface` may open one more session for `ip` besides one for each of `others`: the
-    /// interfaces of the other halves of the same flow, which may be this one again.
-    ///
-    /// "At a limit the NEW flow is dropped; nothing live is evicted." Dead sessions do not count:
-    /// at a limit they are removed until there is room. A closing one does count, even if this
-    /// flow is to replace it.
-    ///
-    /// # Errors
-    /// The limit that forbids it.
-    pub fn check_room(
-        &mut self,
-        interface: InterfaceId,
-        ip: &Ip,
-        others: &[InterfaceId],
-        now: Instant,
-    ) -> Result<(), Limit> {
-        loop {
-            match self.met_limit(interface, ip, others) {
-                None => return Ok(()),
-                Some(limit) => match self.look_at_first(now) {
-                    Looked::AllLive => return Err(limit),
-                    Looked::Removed | Looked::Refreshed => {}
-                },
-            }
-        }
-    }
-
-    /// Opens a session with its first packet, which has been allowed; replaces the one under the
-    /// same key, which is closing or dead if [`Sessions::find`] found none. The caller has checked
-    /// the room, and that the packet is one that opens a session ([`crate::FirstPacket`]).
-    ///
-    /// # Panics
-    /// If the packet has no key of its own: an ICMP error or a later fragment.
-    pub fn open(
-        &mut self,
-        interface: InterfaceId,
-        direction: Direction,
-        ip: &Ip,
-        timeouts: &Timeouts,
-        note: T,
-        now: Instant,
-    ) -> SessionId {
-        let key = Key::of(interface, direction, ip)
-            .expect("ICMP errors and later fragments open no session");
-        if let Some(slot) = self.slot_of(&key) {
-            self.take_out(slot);
-        }
-        self.opened += 1;
-        let id = SessionId(self.opened);
-        let opening = Opening { id, interface, direction, timeouts, now };
-        self.put_in(Entry::open(&opening, &key, ip, note), &key);
-        id
-    }
-
-    /// Notes that `ip` of this session crossed the interface in `direction` and was delivered:
-    /// advances its state and refreshes it, or neither for a RST or FIN outside the window.
-    ///
-    /// # Panics
-    /// If that session has ended since it was found.
-    pub fn advance(&mut self, found: SessionRef, direction: Direction, ip: &Ip, now: Instant) {
-        let entry = self.entry_mut(found);
-        let was_half_open = entry.is_half_open();
-        entry.advance(direction, ip, now);
-        let is_half_open = entry.is_half_open();
-        let Session { interface, deadline, .. } = entry.session;
-        let queued = entry.queued;
-        if deadline < queued {
-            entry.queued = deadline;
-            self.queue.remove(&(queued, found.slot));
-            self.queue.insert((deadline, found.slot));
-        }
-        if was_half_open && !is_half_open {
-            self.usage_mut(interface).half_open -= 1;
-        }
-    }
-
-    /// Ends a session.
-    ///
-    /// # Panics
-    /// If that session has ended since it was found.
-    pub fn remove(&mut self, found: SessionRef) -> Session<T> {
-        self.entry(found);
-        self.take_out(found.slot).session
-    }
-
-    /// Looks at no more than `slice_max` sessions that may be dead at `now` and removes those
-    /// that are; returns how many. If more are left, [`Sessions::next_deadline`] is not later
-    /// than `now`.
-    pub fn expire(&mut self, now: Instant, slice_max: usize) -> usize {
-        let mut removed = 0;
-        for _ in 0..slice_max {
-            match self.look_at_first(now) {
-                Looked::AllLive => break,
-                Looked::Removed => removed += 1,
-                Looked::Refreshed => {}
-            }
-        }
-        removed
-    }
-
-    /// The first moment at which a session may be dead, if there is any session. It may come out
-    /// earlier than the true one, never later; [`Sessions::expire`] at that moment makes progress.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        let (first, _) = self.queue.first()?;
-        Some(*first + Duration::from_millis(1))
-    }
-
-    /// Sessions in the table, dead ones that were not expired yet included.
-    pub fn len(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Forgets every session and starts counting at 1 again; limits stay.
-    pub fn clear(&mut self) {
-        *self = Sessions::new(self.limits);
-    }
-
-    /// All sessions in the order in which they opened, dead ones that were not expired yet
-    /// included.
-    pub fn iter(&self) -> impl Iterator<Item = &Session<T>> {
-        let mut sessions: Vec<&Session<T>> =
-            self.slots.iter().flatten().map(|entry| &entry.session).collect();
-        sessions.sort_unstable_by_key(|session| session.id);
-        sessions.into_iter()
-    }
-
-    fn find_live(&self, key: &Key, now: Instant) -> Option<SessionRef> {
-        let slot = self.slot_of(key)?;
-        let entry = self.at(slot);
-        match entry.is_dead(now) {
-            true => None,
-            false => Some(SessionRef { slot, id: entry.session.id }),
-        }
-    }
-
-    fn slot_of(&self, key: &Key) -> Option<u32> {
-        let hash = self.hasher.hash_one(key);
-        self.index.find(hash, |slot| self.at(*slot).key() == *key).copied()
-    }
-
-    fn at(&self, slot: u32) -> &Entry<T> {
-        occupied(&self.slots, slot)
-    }
-
-    fn entry(&self, found: SessionRef) -> &Entry<T> {
-        self.slots
-            .get(found.slot as usize)
-            .and_then(Option::as_ref)
-            .filter(|entry| entry.session.id == found.id)
-            .expect("a reference is used before the table changes")
-    }
-
-    fn entry_mut(&mut self, found: SessionRef) -> &mut Entry<T> {
-        self.slots
-            .get_mut(found.slot as usize)
-            .and_then(Option::as_mut)
-            .filter(|entry| entry.session.id == found.id)
-            .expect("a reference is used before the table changes")
-    }
-
-    fn met_limit(&self, interface: InterfaceId, ip: &Ip, others: &[InterfaceId]) -> Option<Limit> {
-        let usage = self.usage.get(interface as usize).copied().unwrap_or_default();
-        let own = others.iter().filter(|&&other| other == interface).count();
-        let is_tcp = ip.protocol == Protocol::TCP;
-        if self.len() + others.len() >= self.limits.sessions_max
-            || usage.sessions + own >= self.limits.sessions_per_interface_max
-        {
-            Some(Limit::Sessions)
-        } else if is_tcp && usage.half_open + own >= self.limits.half_open_per_interface_max {
-            Some(Limit::HalfOpen)
-        } else {
-            None
-        }
-    }
-
-    /// Removes the first session of the queue if it is dead, or gives it its true place there if
-    /// it only might have been.
-    fn look_at_first(&mut self, now: Instant) -> Looked {
-        let Some((queued, slot)) = self.queue.first().copied() else { return Looked::AllLive };
-        if !is_past(queued, now) {
-            return Looked::AllLive;
-        }
-        if self.at(slot).is_dead(now) {
-            self.take_out(slot);
-            return Looked::Removed;
-        }
-        let entry = self.slots[slot as usize].as_mut().expect("a queued slot is occupied");
-        entry.queued = entry.session.deadline;
-        let requeued = (entry.queued, slot);
-        self.queue.pop_first();
-        self.queue.insert(requeued);
-        Looked::Refreshed
-    }
-
-    fn put_in(&mut self, entry: Entry<T>, key: &Key) {
-        let interface = entry.session.interface;
-        let usage = self.usage_mut(interface);
-        usage.sessions += 1;
-        usage.half_open += usize::from(entry.is_half_open());
-        let queued = entry.queued;
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.slots[slot as usize] = Some(entry);
-                slot
-            }
-            None => {
-                self.slots.push(Some(entry));
-                u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 sessions")
-            }
+        line: u32,
+        kept: &KeptTimeouts,
+        long_ms: impl Fn(u32) -> u64,
+    ) -> Session {
+        let record = line / 2;
+        let control = self.control(record).load(Acquire);
+        let opener = way::opener(control);
+        let (interface, outbound) = F::any(self.key(line)).parts();
+        let (opened, tuple): (_, Tuple) = match opener == line & 1 {
+            true => (Direction::Outbound, outbound),
+            false => (Direction::Inbound, outbound.reversed()),
         };
-        self.queue.insert((queued, slot));
-        let Sessions { index, hasher, slots, .. } = self;
-        index.insert_unique(hasher.hash_one(key), slot, |slot| {
-            hasher.hash_one(occupied(slots, *slot).key())
+        let tcp = (tuple.protocol == Protocol::TCP).then(|| match way::phase(control) {
+            Phase::OneWay => TcpPhase::Opening,
+            Phase::BothWays => TcpPhase::Established,
+            Phase::Closing => TcpPhase::Closing,
         });
+        let first = self.line(2 * record + opener).note.load(Relaxed);
+        let own = self.line(line);
+        let deadline_ms = long_ms(self.last(record)) + u64::from(self.idle_ms(line, kept));
+        Session {
+            id: self.number(line),
+            interface,
+            opened,
+            tuple,
+            icmp: is_icmp(tuple.protocol).then_some(((first >> 8) as u8, first as u8)),
+            over_internet: own.way.load(Relaxed) & way::INTERNET != 0,
+            deadline: Instant::from_ms(deadline_ms),
+            tcp,
+            tally: own.tally.load(Relaxed),
+            epoch: own.stamp.load(Acquire) >> 1,
+        }
     }
 
-    fn take_out(&mut self, slot: u32) -> Entry<T> {
-        let hash = self.hasher.hash_one(self.at(slot).key());
-        if let Ok(occupied) = self.index.find_entry(hash, |other| *other == slot) {
-            occupied.remove();
-        }
-        let entry = self.slots[slot as usize].take().expect("an indexed slot is occupied");
-        self.free.push(slot);
-        self.queue.remove(&(entry.queued, slot));
-        let usage = self.usage_mut(entry.session.interface);
-        usage.sessions -= 1;
-        usage.half_open -= usize::from(entry.is_half_open());
-        entry
+    /// Lines whose half lives, by record.
+    pub(crate) fn halves(&self) -> impl Iterator<Item = u32> {
+        (0..2 * self.store.used()).filter(|line| {
+            let wanted = READY | way::half(*line);
+            self.control(line / 2).load(Acquire) & wanted == wanted
+        })
     }
 
-    fn usage_mut(&mut self, interface: InterfaceId) -> &mut Usage {
-        let position = interface as usize;
-        if self.usage.len() <= position {
-            self.usage.resize(position + 1, Usage::default());
-        }
-        &mut self.usage[position]
+    /// Bytes of records, and of what finds them.
+    pub(crate) fn bytes(&self) -> (usize, usize, usize) {
+        let finding = self.index.bytes() + self.hints.len() * 2;
+        (self.lines.len() * size_of::<Line<F::Words>>(), finding, self.numbers.len() * 8)
+    }
+
+    pub(crate) fn has_huge_pages(&self) -> bool {
+        self.lines.has_huge_pages()
     }
 }
 
-/// What a look at the session with the earliest deadline found.
-enum Looked {
-    /// No session can be dead.
-    AllLive,
-    /// It was dead.
-    Removed,
-    /// It was not, for packets had refreshed it.
-    Refreshed,
+/// Whether a line has `key`.
+#[inline(always)]
+pub(crate) fn has_key<F: Family>(line: &Line<F::Words>, key: &F::Key) -> bool {
+    let words = line.key.as_ref().iter();
+    let differing = words
+        .zip(F::numbers(key))
+        .fold(0, |differing, (word, number)| differing | (word.load(Relaxed) ^ number));
+    differing == 0
 }
 
-fn occupied<T>(slots: &[Option<Entry<T>>], slot: u32) -> &Entry<T> {
-    slots[slot as usize].as_ref().expect("an indexed slot is occupied")
+/// Whether `a` is a later millisecond than `b`, of two within 24 days of each other.
+#[inline]
+pub(crate) fn is_later(a: u32, b: u32) -> bool {
+    a.wrapping_sub(b).cast_signed() > 0
+}
+
+/// Whether more than `idle_ms` have passed since `last_ms`.
+#[inline]
+pub(crate) fn was_idle_longer(now_ms: u32, last_ms: u32, idle_ms: u32) -> bool {
+    now_ms.wrapping_sub(last_ms).cast_signed() > idle_ms.cast_signed()
 }

@@ -2,6 +2,7 @@
 
 use ringfence_frame::{Tcp, TcpFlags};
 
+use crate::TcpNote;
 use crate::TcpPhase;
 
 /// "else 64 KiB": the window that is assumed where its scale is not known.
@@ -30,14 +31,14 @@ pub(crate) enum Effect {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Sides {
     /// The sender of the first packet.
-    opener: Side,
+    pub(crate) opener: Side,
     /// Its peer.
-    answerer: Side,
+    pub(crate) answerer: Side,
 }
 
 /// What one side has sent so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Side {
+pub(crate) struct Side {
     syn: Option<Syn>,
     /// The last number that it acknowledged.
     acknowledged: Option<u32>,
@@ -66,6 +67,11 @@ impl Sides {
         sides
     }
 
+    /// Whether both have said that they are done.
+    pub(crate) fn both_have_finished(&self) -> bool {
+        self.opener.fin && self.answerer.fin
+    }
+
     /// Takes a segment of the opener (`forward`) or the answerer, in any phase but `Closing`.
     pub(crate) fn take(&mut self, phase: TcpPhase, forward: bool, segment: &Tcp) -> Effect {
         if segment.flags.contains(TcpFlags::RST) {
@@ -81,7 +87,7 @@ impl Sides {
         let sender = if forward { &mut self.opener } else { &mut self.answerer };
         sender.note(segment);
         sender.fin |= fin;
-        match self.opener.fin && self.answerer.fin {
+        match self.both_have_finished() {
             true => Effect::Closes,
             false => Effect::Seen,
         }
@@ -159,5 +165,60 @@ impl Syn {
     /// Whether `acknowledgement` takes the SYN, and no more than it and its data.
     fn is_acknowledged_by(self, acknowledgement: u32) -> bool {
         acknowledgement.wrapping_sub(self.next) <= self.payload_len
+    }
+}
+
+const ACKNOWLEDGED: u64 = 1 << 48;
+const WINDOW_OF_SYN: u64 = 1 << 49;
+const FIN: u64 = 1 << 50;
+const SEEN: u64 = 1 << 56;
+const SCALED: u64 = 1 << 57;
+
+/// A side as two words of its direction's line: what it acknowledges and advertises, then its SYN.
+impl Side {
+    /// Acknowledged number 32 bits, window 16, flags; next number behind the SYN 32 bits, its
+    /// payload 16, its scale 8, flags.
+    pub(crate) fn words(&self) -> (u64, u64) {
+        let flag = |is: bool, flag: u64| if is { flag } else { 0 };
+        let note = u64::from(self.acknowledged.unwrap_or(0))
+            | u64::from(self.window) << 32
+            | flag(self.acknowledged.is_some(), ACKNOWLEDGED)
+            | flag(self.window_of_syn, WINDOW_OF_SYN)
+            | flag(self.fin, FIN);
+        let syn = self.syn.map_or(0, |syn| {
+            let payload_len = u16::try_from(syn.payload_len).unwrap_or(u16::MAX);
+            u64::from(syn.next)
+                | u64::from(payload_len) << 32
+                | syn.window_scale.map_or(0, |scale| u64::from(scale) << 48 | SCALED)
+                | SEEN
+        });
+        (note, syn)
+    }
+
+    pub(crate) fn of_words(note: u64, syn: u64) -> Side {
+        let scale = || (syn >> 48) as u8;
+        let seen = || Syn {
+            next: syn as u32,
+            payload_len: u32::from((syn >> 32) as u16),
+            window_scale: (syn & SCALED != 0).then(scale),
+        };
+        Side {
+            syn: (syn & SEEN != 0).then(seen),
+            acknowledged: (note & ACKNOWLEDGED != 0).then_some(note as u32),
+            window: (note >> 32) as u16,
+            window_of_syn: note & WINDOW_OF_SYN != 0,
+            fin: note & FIN != 0,
+        }
+    }
+}
+
+/// The first word of a side that has sent a segment without SYN, FIN or RST.
+#[inline]
+pub(crate) fn noted(note: u64, sent: &TcpNote) -> u64 {
+    match sent.acknowledgement {
+        None => note,
+        Some(number) => {
+            note & FIN | u64::from(number) | u64::from(sent.window) << 32 | ACKNOWLEDGED
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! there, in as few words as it takes. Owns the layout and the hash; where keys lie is the
 //! index's matter.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ringfence_frame::{Direction, Icmp, IcmpKind, Ip, Protocol, Transport, Tuple};
 
@@ -126,6 +126,30 @@ impl Key {
     }
 }
 
+impl Key {
+    /// The port of a key, and the tuple of the packets that come in there.
+    pub(crate) fn parts(&self) -> (PortId, Tuple) {
+        let (port, protocol, source, target, source_port, target_port) = match *self {
+            Key::V4(KeyV4([who, whom])) => {
+                let address = |bits: u64| IpAddr::from(Ipv4Addr::from_bits((bits >> 32) as u32));
+                (who, who, address(who), address(whom), whom >> 16, whom)
+            }
+            Key::V6(KeyV6([head, a, b, c, d])) => {
+                let address = |high: u64, low: u64| {
+                    let bits = u128::from(high) << 64 | u128::from(low);
+                    IpAddr::from(Ipv6Addr::from_bits(bits))
+                };
+                (head, head, address(a, b), address(c, d), head >> 48, head >> 32)
+            }
+        };
+        let protocol = Protocol((protocol >> 24) as u8);
+        let source_port = source_port as u16;
+        let target_port = if is_icmp(protocol) { source_port } else { target_port as u16 };
+        let port = port as u32 & 0xff_ffff;
+        (port, Tuple { source, target, protocol, source_port, target_port })
+    }
+}
+
 pub(crate) fn is_icmp(protocol: Protocol) -> bool {
     protocol == Protocol::ICMP || protocol == Protocol::ICMPV6
 }
@@ -158,22 +182,8 @@ pub(crate) fn requests(direction: Direction, ip: &Ip) -> Option<Requests> {
     }
 }
 
-/// An address family: how wide its keys are.
-pub trait Family: Copy + Send + Sync + 'static + crate::wire_key::sealed::Sealed {
-    /// Its keys.
-    type Key: Copy + Eq + Send + Sync + 'static;
-
-    /// A keyed hash: a folded multiplication for each word, so that whoever does not know
-    /// `seed` cannot make keys collide.
-    fn hash(key: &Self::Key, seed: u64) -> u64;
-}
-
-pub(crate) mod sealed {
-    /// Nobody else's families.
-    pub trait Sealed {}
-    impl Sealed for super::V4 {}
-    impl Sealed for super::V6 {}
-}
+/// An address family: how wide its keys are, and which table has them.
+pub trait Family: sealed::Layout {}
 
 /// IPv4
 #[derive(Clone, Copy, Debug)]
@@ -183,25 +193,132 @@ pub struct V4;
 #[derive(Clone, Copy, Debug)]
 pub struct V6;
 
-impl Family for V4 {
-    type Key = KeyV4;
+impl Family for V4 {}
+impl Family for V6 {}
 
-    #[inline]
-    fn hash(key: &KeyV4, seed: u64) -> u64 {
-        let [who, whom] = key.0;
-        folded(folded(who ^ seed, whom ^ MIX[0]), seed ^ MIX[1])
+/// What is nobody else's business, so that there are no other families.
+pub mod sealed {
+    use super::{Key, KeyV4, KeyV6};
+    use crate::flows::Flows;
+    use crate::sync::{AtomicU64, ZeroIsValid};
+    use crate::table::Table;
+
+    /// How a family's keys lie in memory.
+    pub trait Layout: Copy + Send + Sync + std::fmt::Debug + 'static {
+        /// Its keys.
+        type Key: Copy + Eq + Send + Sync + std::fmt::Debug + 'static;
+        /// A key in a line.
+        type Words: ZeroIsValid + AsRef<[AtomicU64]> + Send + Sync + std::fmt::Debug;
+
+        /// 0 or 1.
+        const INDEX: usize;
+
+        /// Its table.
+        fn table(flows: &Flows) -> &Table<Self>
+        where
+            Self: super::Family;
+
+        /// The numbers of a key.
+        fn numbers(key: &Self::Key) -> &[u64];
+
+        /// The key of these numbers.
+        fn key(numbers: [u64; 5]) -> Self::Key;
+
+        /// The key with its family.
+        fn any(key: Self::Key) -> Key;
+
+        /// The key, if it is of this family.
+        fn own(key: Key) -> Option<Self::Key>;
+
+        /// Port and protocol of a key, of which the first (IPv4) or the first (IPv6) word has the
+        /// lower half for both.
+        fn port_and_protocol(numbers: &[u64]) -> (u32, u8) {
+            let word = numbers[0];
+            (word as u32 & 0xff_ffff, (word >> 24) as u8)
+        }
+
+        /// A keyed hash: a folded multiplication for each word, so that whoever does not know
+        /// `seed` cannot make keys collide.
+        fn hash(key: &Self::Key, seed: u64) -> u64;
     }
-}
 
-impl Family for V6 {
-    type Key = KeyV6;
+    impl Layout for super::V4 {
+        type Key = KeyV4;
+        type Words = [AtomicU64; 2];
 
-    #[inline]
-    fn hash(key: &KeyV6, seed: u64) -> u64 {
-        let [head, a, b, c, d] = key.0;
-        let source = folded(a ^ seed, b ^ MIX[0]);
-        let target = folded(c ^ seed.rotate_left(32), d ^ MIX[2]);
-        folded(source ^ target.rotate_left(24) ^ head, seed ^ MIX[1])
+        const INDEX: usize = 0;
+
+        #[inline]
+        fn table(flows: &Flows) -> &Table<Self> {
+            flows.v4()
+        }
+
+        #[inline]
+        fn numbers(key: &KeyV4) -> &[u64] {
+            &key.0
+        }
+
+        fn key([who, whom, ..]: [u64; 5]) -> KeyV4 {
+            KeyV4([who, whom])
+        }
+
+        fn any(key: KeyV4) -> Key {
+            Key::V4(key)
+        }
+
+        fn own(key: Key) -> Option<KeyV4> {
+            match key {
+                Key::V4(key) => Some(key),
+                Key::V6(_) => None,
+            }
+        }
+
+        #[inline]
+        fn hash(key: &KeyV4, seed: u64) -> u64 {
+            let [who, whom] = key.0;
+            super::folded(super::folded(who ^ seed, whom ^ super::MIX[0]), seed ^ super::MIX[1])
+        }
+    }
+
+    impl Layout for super::V6 {
+        type Key = KeyV6;
+        type Words = [AtomicU64; 5];
+
+        const INDEX: usize = 1;
+
+        #[inline]
+        fn table(flows: &Flows) -> &Table<Self> {
+            flows.v6()
+        }
+
+        #[inline]
+        fn numbers(key: &KeyV6) -> &[u64] {
+            &key.0
+        }
+
+        fn key(numbers: [u64; 5]) -> KeyV6 {
+            KeyV6(numbers)
+        }
+
+        fn any(key: KeyV6) -> Key {
+            Key::V6(key)
+        }
+
+        fn own(key: Key) -> Option<KeyV6> {
+            match key {
+                Key::V6(key) => Some(key),
+                Key::V4(_) => None,
+            }
+        }
+
+        #[inline]
+        fn hash(key: &KeyV6, seed: u64) -> u64 {
+            let [head, a, b, c, d] = key.0;
+            let source = super::folded(a ^ seed, b ^ super::MIX[0]);
+            let target = super::folded(c ^ seed.rotate_left(32), d ^ super::MIX[2]);
+            let all = source ^ target.rotate_left(24) ^ head;
+            super::folded(all, seed ^ super::MIX[1])
+        }
     }
 }
 

@@ -1,108 +1,37 @@
-//! The table of flows shared by all workers, and one worker's handle to it.
+//! One worker's handle to the table: what the switch calls for frames that do not take the short
+//! way (`fast.rs`), and what a worker has to do once a batch.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::cell::RefCell;
+use std::sync::Arc;
 
-use ringfence_frame::{Direction, Icmp, Instant, Ip, Transport, Tuple};
+use ringfence_frame::{Direction, Instant, Ip, Protocol, Tuple};
 
-use crate::table::{SessionRef, Sessions};
-use crate::{
-    End, Family, FlowsConfig, Forward, InterfaceId, Limit, MemoryUse, Passage, Session, SessionId,
-    Step, TcpNote,
-};
-
-#[derive(Clone, Copy, Debug)]
-struct Note {
-    icmp: Option<(u8, u8)>,
-    over_internet: bool,
-    tally: u32,
-    epoch: u32,
-}
-
-/// All flows of a fabric, shared by its workers.
-#[derive(Debug)]
-pub struct Flows {
-    config: FlowsConfig,
-    plain: Mutex<Sessions<Note>>,
-}
-
-impl Flows {
-    /// An empty table.
-    pub fn new(config: FlowsConfig) -> Flows {
-        Flows { config, plain: Mutex::new(Sessions::new(config.limits)) }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Sessions<Note>> {
-        self.plain.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A handle for one thread; `None` if as many as there may be are registered.
-    pub fn register(self: &Arc<Flows>) -> Option<FlowWorker> {
-        Some(FlowWorker { flows: Arc::clone(self) })
-    }
-
-    /// Sessions (halves of flows) in the table, dead ones that were not expired yet included.
-    pub fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Sessions of an interface, and how many of them are half-open.
-    pub fn usage(&self, interface: InterfaceId) -> (usize, usize) {
-        let plain = self.lock();
-        let own: Vec<_> = plain.iter().filter(|session| session.interface == interface).collect();
-        let opening =
-            |session: &&&crate::table::Session<Note>| session.tcp == Some(crate::TcpPhase::Opening);
-        (own.len(), own.iter().filter(opening).count())
-    }
-
-    /// Flows of each family that it has room for.
-    pub fn capacity(&self) -> usize {
-        self.config.capacity
-    }
-
-    /// What the table takes up.
-    pub fn memory_bytes(&self) -> MemoryUse {
-        MemoryUse::default()
-    }
-
-    /// All sessions, in the order in which they opened if they are numbered; dead ones that were
-    /// not expired yet included. Slow: for reports and tests.
-    pub fn sessions(&self) -> Vec<Session> {
-        self.lock().iter().map(told).collect()
-    }
-}
-
-fn told(session: &crate::table::Session<Note>) -> Session {
-    let Note { icmp, over_internet, tally, epoch } = session.note;
-    Session {
-        id: session.id,
-        interface: session.interface,
-        opened: session.opened,
-        tuple: session.tuple,
-        icmp,
-        over_internet,
-        deadline: session.deadline,
-        tcp: session.tcp,
-        tally,
-        epoch,
-    }
-}
+use crate::flows::Flows;
+use crate::life::{Hands, Mine};
+use crate::open::is_opening_syn;
+use crate::sync::{Acquire, SeqCst};
+use crate::table::Table;
+use crate::tallies::Tallies;
+use crate::way::{self, Phase};
+use crate::wire_key::{Requests, is_icmp};
+use crate::{Family, InterfaceId, Key, Limit, Passage, Session, SessionId, Step, TcpPhase, V4, V6};
 
 /// One thread's handle to the table.
 #[derive(Debug)]
 pub struct FlowWorker {
-    flows: Arc<Flows>,
+    pub(crate) flows: Arc<Flows>,
+    pub(crate) seed: u64,
+    mine: Mine,
+    pub(crate) tallies: RefCell<Tallies>,
 }
 
 /// A live half of a flow, which is one interface's session; good until the worker that found it
-/// passes its next quiescent point.
-#[derive(Clone, Copy, Debug)]
+/// passes its next quiescent point. If it ends before, it still tells what it was, and what is
+/// done to it does nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HalfRef {
-    found: SessionRef,
+    pub(crate) line: u32,
+    pub(crate) is_v6: bool,
 }
 
 /// Room for what one packet opens: give it to [`FlowWorker::commit`] or back by
@@ -110,70 +39,54 @@ pub struct HalfRef {
 #[derive(Debug)]
 #[must_use]
 pub struct Room {
-    _halves: usize,
+    halves: [Option<InterfaceId>; 2],
+    records: [Option<u32>; 2],
+    is_v6: bool,
+    pub(crate) is_tcp: bool,
 }
 
-/// An established direction of a flow, found by a frame's key.
-#[derive(Debug)]
-pub struct Established<'a> {
-    _worker: &'a FlowWorker,
-}
-
-impl Established<'_> {
-    /// Where the frame goes.
-    #[inline]
-    pub fn forward(&self) -> Forward {
-        Forward::default()
+impl Room {
+    fn none() -> Room {
+        Room { halves: [None; 2], records: [None; 2], is_v6: false, is_tcp: false }
     }
 
-    /// The sender's session, where sessions are numbered.
-    pub fn sender_session(&self) -> Option<SessionId> {
-        None
+    /// Uses the place for a half of `interface`.
+    pub(crate) fn take_half(&mut self, interface: InterfaceId) -> bool {
+        self.halves.iter_mut().any(|half| half.take_if(|own| *own == interface).is_some())
     }
 
-    /// The receiver's session, where sessions are numbered.
-    pub fn receiver_session(&self) -> Option<SessionId> {
-        None
+    pub(crate) fn take_record(&mut self) -> Option<u32> {
+        self.records.iter_mut().find_map(Option::take)
     }
-
-    /// Refreshes and counts: writes what only this direction's frames write.
-    #[inline]
-    pub fn touch(&self, _now_ms: u32, _len: u32, _tcp: Option<TcpNote>) {}
 }
 
 impl FlowWorker {
-    /// The hash of a key.
-    #[inline]
-    pub fn hash<F: Family>(&self, key: &F::Key) -> u64 {
-        F::hash(key, self.flows.config.seed)
+    pub(crate) fn new(flows: &Arc<Flows>) -> Option<FlowWorker> {
+        let seat = flows.quiescence.sit()?;
+        flows.quiescence.wake(seat);
+        let mut mine = Mine::new(seat);
+        mine.adopt(flows.take_orphans());
+        let (flows, tallies) = (Arc::clone(flows), RefCell::default());
+        Some(FlowWorker { seed: flows.seed, flows, mine, tallies })
     }
 
-    /// Asks for the bucket of a hash to be brought near.
-    #[inline]
-    pub fn prefetch_bucket<F: Family>(&self, _hash: u64) {}
-
-    /// Asks for the line of a hash to be brought near; its bucket should be.
-    #[inline]
-    pub fn prefetch_line<F: Family>(&self, _hash: u64) {}
-
-    /// The direction that a frame with `key` belongs to, if all its halves were found good under
-    /// `epoch`, are live, and such a frame changes nothing but counters and when they die.
-    /// Frames of TCP with SYN, FIN or RST are not such.
-    #[inline]
-    pub fn established<F: Family>(
-        &self,
-        _key: &F::Key,
-        _hash: u64,
-        _epoch: u32,
-        _now_ms: u32,
-    ) -> Option<Established<'_>> {
-        None
+    fn hands<F: Family>(&mut self, now: Instant) -> Hands<'_, F> {
+        Hands {
+            flows: &self.flows,
+            table: F::table(&self.flows),
+            mine: &mut self.mine,
+            tallies: &self.tallies,
+            now_ms: now.as_ms() as u32,
+        }
     }
+
+    // ---- finding
 
     /// The live session of `interface` that `ip`, crossing it in `direction`, belongs to.
     ///
     /// "A SYN on a closing session is a new flow": then there is none. Neither does an ICMP error
-    /// belong to one by its own key; see [`FlowWorker::find_quoted`].
+    /// belong to one by its own key; see [`FlowWorker::find_quoted`]. An ICMP request belongs to
+    /// the session whose requests go its way, a reply to the session whose replies do.
     pub fn find(
         &self,
         interface: InterfaceId,
@@ -181,10 +94,14 @@ impl FlowWorker {
         ip: &Ip,
         now: Instant,
     ) -> Option<HalfRef> {
-        self.flows.lock().find(interface, direction, ip, now).map(|found| HalfRef { found })
+        let found = self.find_key(Key::of(interface, direction, ip)?, now)?;
+        let is_closing = || self.tcp_phase(found) == Some(TcpPhase::Closing);
+        (!(is_opening_syn(ip) && is_closing())).then_some(found)
     }
 
-    /// The live session of `interface` that an ICMP error crossing it in `direction` is about.
+    /// The live session of `interface` that an ICMP error crossing it in `direction` is about:
+    /// it quotes a packet of that session, and travels "in the direction in which that session's
+    /// replies to the quoted packet travel".
     pub fn find_quoted(
         &self,
         interface: InterfaceId,
@@ -192,33 +109,91 @@ impl FlowWorker {
         quoted: &Tuple,
         now: Instant,
     ) -> Option<HalfRef> {
-        let plain = self.flows.lock();
-        plain.find_quoted(interface, direction, quoted, now).map(|found| HalfRef { found })
+        let crossed = direction.opposite();
+        let (same, opposite) = match crossed {
+            Direction::Outbound => (Requests::Outbound, Requests::Inbound),
+            Direction::Inbound => (Requests::Inbound, Requests::Outbound),
+        };
+        // It is not known whether the quoted message was a request.
+        let candidates: &[Requests] = match is_icmp(quoted.protocol) {
+            true => &[same, opposite, Requests::None],
+            false => &[Requests::None],
+        };
+        candidates.iter().find_map(|requests| {
+            self.find_key(Key::new(interface, crossed, quoted, *requests), now)
+        })
+    }
+
+    fn find_key(&self, key: Key, now: Instant) -> Option<HalfRef> {
+        if self.flows.has_slept_through(now) {
+            return None;
+        }
+        let (kept, now_ms) = (&self.flows.kept, now.as_ms() as u32);
+        let (line, is_v6) = match key {
+            Key::V4(key) => (self.flows.v4().find_half(&key, kept, now_ms)?, false),
+            Key::V6(key) => (self.flows.v6().find_half(&key, kept, now_ms)?, true),
+        };
+        Some(HalfRef { line, is_v6 })
+    }
+
+    fn tcp_phase(&self, half: HalfRef) -> Option<TcpPhase> {
+        fn of<F: Family>(table: &Table<F>, line: u32) -> Option<TcpPhase> {
+            let phase = way::phase(table.control(line / 2).load(Acquire));
+            table.is_tcp(line / 2).then_some(match phase {
+                Phase::OneWay => TcpPhase::Opening,
+                Phase::BothWays => TcpPhase::Established,
+                Phase::Closing => TcpPhase::Closing,
+            })
+        }
+        match half.is_v6 {
+            false => of(self.flows.v4(), half.line),
+            true => of(self.flows.v6(), half.line),
+        }
     }
 
     /// The session that `half` refers to.
     pub fn session(&self, half: HalfRef) -> Session {
-        told(self.flows.lock().get(half.found))
+        let Flows { kept, .. } = &*self.flows;
+        let long_ms = |ms| self.flows.long_ms(ms);
+        match half.is_v6 {
+            false => self.flows.v4().session(half.line, kept, long_ms),
+            true => self.flows.v6().session(half.line, kept, long_ms),
+        }
     }
 
     /// The epoch under which a session was last found good.
     pub fn epoch(&self, half: HalfRef) -> u32 {
-        self.session(half).epoch
+        self.stamp(half, |stamp| stamp.load(Acquire)) >> 1
     }
 
     /// Notes that a session was found good under `epoch`, unless it was under a later one.
     pub fn restamp(&self, half: HalfRef, epoch: u32) {
-        let mut plain = self.flows.lock();
-        let note = plain.note_mut(half.found);
-        note.epoch = note.epoch.max(epoch);
+        self.stamp(half, |stamp| stamp.fetch_max(epoch << 1, SeqCst));
     }
+
+    fn stamp<R>(&self, half: HalfRef, with: impl FnOnce(&crate::sync::AtomicU32) -> R) -> R {
+        match half.is_v6 {
+            false => with(&self.flows.v4().line(half.line).stamp),
+            true => with(&self.flows.v6().line(half.line).stamp),
+        }
+    }
+
+    // ---- changing
 
     /// Ends a session.
-    pub fn end(&mut self, half: HalfRef, _now: Instant) {
-        self.flows.lock().remove(half.found);
+    pub fn end(&mut self, half: HalfRef, now: Instant) {
+        let (record, bit) = (half.line / 2, way::half(half.line));
+        match half.is_v6 {
+            false => self.hands::<V4>(now).end(record, bit),
+            true => self.hands::<V6>(now).end(record, bit),
+        };
     }
 
-    /// Takes room for one session at each of `halves`, opened by `ip`.
+    /// Takes room for one session at each of `halves` (at most two), opened by `ip`.
+    ///
+    /// "At a limit the NEW flow is dropped; nothing live is evicted." Dead sessions do not count: at
+    /// a limit they are removed until there is room. A closing one does count, even if this flow is
+    /// to replace it.
     ///
     /// # Errors
     /// The first of `halves` that finds none, by its position, and the limit that forbids it.
@@ -228,95 +203,195 @@ impl FlowWorker {
         ip: &Ip,
         now: Instant,
     ) -> Result<Room, (usize, Limit)> {
-        let mut plain = self.flows.lock();
-        for (position, interface) in halves.iter().enumerate() {
-            plain
-                .check_room(*interface, ip, &halves[..position], now)
-                .map_err(|limit| (position, limit))?;
+        self.tick(now);
+        let is_tcp = ip.protocol == Protocol::TCP;
+        let mut room = Room { is_tcp, is_v6: ip.source.is_ipv6(), ..Room::none() };
+        for (position, interface) in halves.iter().enumerate().take(2) {
+            if let Err(limit) = self.take_place(*interface, is_tcp, now) {
+                self.release(room);
+                return Err((position, limit));
+            }
+            room.halves[position] = Some(*interface);
+            room.records[position] = self.take_record(room.is_v6);
         }
-        Ok(Room { _halves: halves.len() })
+        match room.records[0].is_none() && !halves.is_empty() {
+            false => Ok(room),
+            true => {
+                self.release(room);
+                Err((0, Limit::Sessions))
+            }
+        }
+    }
+
+    fn take_place(
+        &mut self,
+        interface: InterfaceId,
+        is_tcp: bool,
+        now: Instant,
+    ) -> Result<(), Limit> {
+        self.flows.usage.take(interface, is_tcp).or_else(|_| {
+            self.hands::<V4>(now).press();
+            self.hands::<V6>(now).press();
+            self.flows.usage.take(interface, is_tcp)
+        })
+    }
+
+    fn take_record(&mut self, is_v6: bool) -> Option<u32> {
+        let Mine { free: [v4, v6], .. } = &mut self.mine;
+        match is_v6 {
+            false => self.flows.v4().take_record(v4),
+            true => self.flows.v6().take_record(v6),
+        }
     }
 
     /// Gives room back that was not needed.
-    pub fn release(&mut self, room: Room) {
-        let Room { _halves: _ } = room;
+    pub fn release(&mut self, mut room: Room) {
+        for interface in room.halves.iter_mut().filter_map(Option::take) {
+            self.flows.usage.give(interface, room.is_tcp);
+        }
+        while let Some(record) = room.take_record() {
+            let Mine { free: [v4, v6], .. } = &mut self.mine;
+            match room.is_v6 {
+                false => self.flows.v4().give_record(v4, record),
+                true => self.flows.v6().give_record(v6, record),
+            }
+        }
     }
 
     /// Does to the table what an allowed packet does: opens, advances, refreshes. Returns the
-    /// sender's and the receiver's session if it opened them.
+    /// sender's and the receiver's session if it opened them. A half that another worker has opened
+    /// since it was looked for is advanced instead. Without `room` nothing is opened.
     pub fn commit(
         &mut self,
         passage: &Passage<'_>,
         room: Option<Room>,
         now: Instant,
     ) -> [Option<SessionId>; 2] {
-        drop(room);
-        let sender = self.step(&passage.sender, Direction::Outbound, passage, now);
-        let receiver = self.step(&passage.receiver, Direction::Inbound, passage, now);
-        [sender, receiver]
-    }
-
-    fn step(
-        &mut self,
-        end: &End<'_>,
-        direction: Direction,
-        passage: &Passage<'_>,
-        now: Instant,
-    ) -> Option<SessionId> {
-        let mut plain = self.flows.lock();
-        let ip = match direction {
-            Direction::Outbound => passage.sent,
-            Direction::Inbound => passage.arriving,
+        let mut room = room.unwrap_or(Room::none());
+        let sent = Key::of(passage.sender.port, Direction::Outbound, passage.sent);
+        let answer = Key::of(passage.receiver.port, Direction::Inbound, passage.arriving);
+        let opened = match passage.sent.source.is_ipv6() {
+            false => self.commit_in::<V4>(passage, [sent, answer], &mut room, now),
+            true => self.commit_in::<V6>(passage, [sent, answer], &mut room, now),
         };
-        match end.step {
-            Step::Outside | Step::Nothing => None,
-            Step::Advance(half) => {
-                plain.advance(half.found, direction, ip, now);
-                None
-            }
-            Step::Open(opening) => {
-                let icmp = match ip.transport {
-                    Transport::Icmp(Icmp { icmp_type, code, .. }) => Some((icmp_type, code)),
-                    _ => None,
-                };
-                let note = Note {
-                    icmp,
-                    over_internet: opening.over_internet,
-                    tally: opening.tally,
-                    epoch: passage.epoch,
-                };
-                Some(plain.open(end.port, direction, ip, opening.timeouts, note, now))
-            }
-        }
+        self.release(room);
+        opened
     }
 
-    /// Looks at no more than `slice_max` records and removes sessions that are dead at `now`;
-    /// returns how many.
+    fn commit_in<F: Family>(
+        &mut self,
+        passage: &Passage<'_>,
+        keys: [Option<Key>; 2],
+        room: &mut Room,
+        now: Instant,
+    ) -> [Option<SessionId>; 2] {
+        let is_v6 = F::INDEX == 1;
+        let of_family = |step: &Step<'_>| match step {
+            Step::Advance(half) => half.is_v6 == is_v6,
+            Step::Open(_) | Step::Outside | Step::Nothing => true,
+        };
+        let opens = [passage.sender.step, passage.receiver.step]
+            .iter()
+            .any(|step| matches!(step, Step::Open(_)));
+        let fits = of_family(&passage.sender.step)
+            && of_family(&passage.receiver.step)
+            && (!opens || room.is_v6 == is_v6);
+        if !fits {
+            return [None; 2];
+        }
+        let own = keys.map(|key| key.and_then(F::own));
+        let keys = match own {
+            [Some(sent), Some(answer)] => Some([sent, answer]),
+            _ => None,
+        };
+        self.hands::<F>(now).commit(passage, keys.as_ref(), room)
+    }
+
+    // ---- once a batch, and now and then
+
+    /// Looks at no more than about `slice_max` records of each family, from where any worker
+    /// stopped, and removes sessions that are dead at `now`; returns how many. Called often with a
+    /// small slice it takes a second for a whole table. If `slice_max` is as many as there are
+    /// records, all are looked at.
     pub fn expire(&mut self, now: Instant, slice_max: usize) -> usize {
-        self.flows.lock().expire(now, slice_max)
+        self.tick(now);
+        self.hands::<V4>(now).sweep(slice_max) + self.hands::<V6>(now).sweep(slice_max)
     }
 
     /// Its number among the workers that may be registered at a time, from 0.
     pub fn number(&self) -> usize {
-        0
+        self.mine.seat
     }
 
     /// Forgets every session and begins to number them anew. Only where no other worker is
     /// registered.
     pub fn clear(&mut self) {
-        self.flows.lock().clear();
+        self.hands::<V4>(Instant::START).end_all();
+        self.hands::<V6>(Instant::START).end_all();
+        // Twice shows everybody the next epoch, and once more is after that.
+        for _ in 0..3 {
+            self.quiescent();
+        }
+        self.flows.begin_anew();
     }
 
     /// Says that this worker holds no reference into the table at this moment. Once a batch.
-    pub fn quiescent(&mut self) {}
+    #[inline]
+    pub fn quiescent(&mut self) {
+        self.flows.quiescence.pass(self.mine.seat);
+        if self.mine.is_waiting() {
+            self.reclaim();
+        }
+    }
 
-    /// Says that this worker will hold none until [`FlowWorker::wake`].
-    pub fn sleep(&mut self) {}
+    fn reclaim(&mut self) {
+        let ready = self.mine.reclaimable(&self.flows);
+        for _ in 0..ready {
+            match self.mine.next_retired() {
+                Some((0, record)) => self.hands::<V4>(Instant::START).reclaim(record),
+                Some((_, record)) => self.hands::<V6>(Instant::START).reclaim(record),
+                None => break,
+            }
+        }
+    }
+
+    /// Says that this worker holds no reference and will hold none until [`FlowWorker::wake`]:
+    /// others need not wait for its next quiescent point.
+    pub fn sleep(&mut self) {
+        self.quiescent();
+        self.flows.quiescence.sleep(self.mine.seat);
+    }
 
     /// Ends [`FlowWorker::sleep`].
-    pub fn wake(&mut self) {}
+    pub fn wake(&mut self) {
+        self.flows.quiescence.wake(self.mine.seat);
+    }
 
-    /// Frames and bytes by tally, as far as they were summed up since the last call: those of
-    /// flows that have ended, and of long ones from time to time.
-    pub fn drain_tallies(&mut self, _each: impl FnMut(u32, u64, u64)) {}
+    /// Frames and bytes by tally, as far as this worker has summed them up since the last call:
+    /// those of flows that have ended, and of long ones from time to time. What runs is told by
+    /// [`Flows::running_tallies`].
+    pub fn drain_tallies(&mut self, each: impl FnMut(u32, u64, u64)) {
+        self.tallies.get_mut().drain(each);
+    }
+
+    /// Keeps the table's clock near, and forgets everything after a sleep so long that nothing
+    /// can have lived through it.
+    fn tick(&mut self, now: Instant) {
+        if self.flows.has_slept_through(now) {
+            self.hands::<V4>(now).end_all();
+            self.hands::<V6>(now).end_all();
+        }
+        self.flows.set_clock(now);
+    }
+}
+
+impl Drop for FlowWorker {
+    fn drop(&mut self) {
+        let Mine { free: [v4, v6], seat, .. } = &mut self.mine;
+        self.flows.v4().give_all(v4);
+        self.flows.v6().give_all(v6);
+        let seat = *seat;
+        self.flows.leave_orphans(self.mine.leave());
+        self.flows.quiescence.stand(seat);
+    }
 }

@@ -2,8 +2,8 @@
 
 use ringfence_frame::{Direction, Icmp, IcmpKind, Instant, Ip, Transport};
 
-use crate::key::Key;
-use crate::table::Session;
+use crate::plain::key::Key;
+use crate::plain::table::Session;
 use crate::tcp::{self, Effect, Sides};
 use crate::timeouts::Kept;
 use crate::{InterfaceId, SessionId, TcpPhase, Timeouts};

@@ -1,0 +1,116 @@
+//! The short way of established frames. What a frame touches: one bucket of the index (a second one if
+//! its key did not find room in the first), its own direction's line. It writes that line, which
+//! no other direction's frames read. Nothing here allocates, waits, or calls anything that does.
+
+use crate::layout::Line;
+use crate::sync::{Acquire, Relaxed};
+use crate::table::{has_key, was_idle_longer};
+use crate::tallies::counted;
+use crate::way::{self, FUSED, SETTLED};
+use crate::worker::FlowWorker;
+use crate::{Family, Forward, SessionId, TcpNote, tcp};
+
+/// An established direction of a flow, found by a frame's key.
+#[derive(Debug)]
+pub struct Established<'a, F: Family> {
+    worker: &'a FlowWorker,
+    line: &'a Line<F::Words>,
+    number: u32,
+    way: u64,
+}
+
+impl FlowWorker {
+    /// The hash of a key.
+    #[inline]
+    pub fn hash<F: Family>(&self, key: &F::Key) -> u64 {
+        F::hash(key, self.seed)
+    }
+
+    /// Asks for the bucket of a hash to be brought near.
+    #[inline]
+    pub fn prefetch_bucket<F: Family>(&self, hash: u64) {
+        F::table(&self.flows).index.prefetch(hash);
+    }
+
+    /// Asks for the line of a hash to be brought near; its bucket should be.
+    #[inline]
+    pub fn prefetch_line<F: Family>(&self, hash: u64) {
+        let table = F::table(&self.flows);
+        table.index.prefetch_lines(hash, |line| table.prefetch_line(line));
+    }
+
+    /// The direction that a frame with `key` belongs to, if all its halves were found good under
+    /// `epoch`, are live, and such a frame changes nothing but counters and when they die.
+    /// Frames of TCP with SYN, FIN or RST are not such: they must not be asked for here.
+    #[inline]
+    pub fn established<F: Family>(
+        &self,
+        key: &F::Key,
+        hash: u64,
+        epoch: u32,
+        now_ms: u32,
+    ) -> Option<Established<'_, F>> {
+        let table = F::table(&self.flows);
+        let number = table.index.find(hash, |line| has_key::<F>(table.line(line), key))?;
+        let line = table.line(number);
+        // The stamp first: who stamped had written the way before.
+        if line.stamp.load(Acquire) != epoch << 1 | 1 {
+            return None;
+        }
+        let way = line.way.load(Acquire);
+        let is_short = way & (FUSED | SETTLED) == FUSED | SETTLED;
+        let is_idle = was_idle_longer(now_ms, line.last.load(Relaxed), line.idle.load(Relaxed));
+        (is_short && !is_idle).then_some(Established { worker: self, line, number, way })
+    }
+}
+
+impl<F: Family> Established<'_, F> {
+    /// Where the frame goes.
+    #[inline]
+    pub fn forward(&self) -> Forward {
+        way::forward(self.way)
+    }
+
+    /// The sender's session, where sessions are numbered, if there is an interface.
+    pub fn sender_session(&self) -> Option<SessionId> {
+        self.session(self.number)
+    }
+
+    /// The receiver's session, where sessions are numbered, if there is an interface.
+    pub fn receiver_session(&self) -> Option<SessionId> {
+        self.session(self.number ^ 1)
+    }
+
+    fn session(&self, line: u32) -> Option<SessionId> {
+        let table = F::table(&self.worker.flows);
+        let id = table.number(line);
+        let lives = || table.control(line / 2).load(Acquire) & way::half(line) != 0;
+        (id.0 != 0 && lives()).then_some(id)
+    }
+
+    /// Refreshes and counts: a frame of `len` bytes, with what it says if it is TCP. Writes what only
+    /// this direction's frames write.
+    #[inline]
+    pub fn touch(&self, now_ms: u32, len: u32, tcp: Option<TcpNote>) {
+        let line = self.line;
+        // A store to a line that has it is free, one that dirties a clean line is not.
+        if line.last.load(Relaxed) != now_ms {
+            line.last.store(now_ms, Relaxed);
+        }
+        if let Some(sent) = tcp {
+            line.note.store(tcp::noted(line.note.load(Relaxed), &sent), Relaxed);
+        }
+        match counted(line.counts.load(Relaxed), len) {
+            Some(counts) => line.counts.store(counts, Relaxed),
+            None => self.flush(len),
+        }
+    }
+
+    #[cold]
+    fn flush(&self, len: u32) {
+        let table = F::table(&self.worker.flows);
+        let (record, run) = (self.number / 2, self.number & 1);
+        table.flush(record, run, &mut self.worker.tallies.borrow_mut());
+        self.line.counts.store(counted(0, len).unwrap_or(0), Relaxed);
+    }
+}

@@ -1,0 +1,182 @@
+//! Who is dead: hints say when a record may be, and a sweep over all hints looks at those that are
+//! due. A hint is two bytes, so that a sweep is short, and never more than half a minute ahead, so
+//! that its 65 s do not run out of meaning; a record that lives longer is looked at more than once.
+//! A half that is dead is never found, whether or not it was swept away.
+
+use crate::Family;
+use crate::life::Hands;
+use crate::sync::{AcqRel, Acquire, AtomicU32, Relaxed, Release};
+use crate::way::{self, HALVES, READY};
+
+/// How far ahead a hint may lie.
+const AHEAD_MAX_MS: u32 = 30_000;
+
+/// If the last sweep began longer ago than this, no hint means anything, and all are due.
+const SWEEP_MAX_MS: u32 = 32_000;
+
+/// Hints that are taken on at a time.
+const STEP: u32 = 64;
+
+/// How many hints are looked at for a new flow that met a limit.
+const AT_LIMIT: u32 = 4096;
+
+/// How far the sweep is. Workers take steps from one cursor, so that one that sleeps leaves none.
+#[derive(Debug, Default)]
+pub(crate) struct Sweep {
+    /// The next hint; at or behind the last record when the sweep is complete.
+    cursor: AtomicU32,
+    /// The millisecond at which this sweep began.
+    began: AtomicU32,
+    /// And the one before.
+    before: AtomicU32,
+    /// The millisecond after the last one in which all hints were looked at by one worker.
+    whole: AtomicU32,
+    /// The same, of a part for a new flow that met a limit.
+    pressed: AtomicU32,
+}
+
+impl Sweep {
+    pub(crate) fn begin_anew(&self) {
+        for word in [&self.cursor, &self.began, &self.before, &self.whole, &self.pressed] {
+            word.store(0, Release);
+        }
+    }
+}
+
+/// The hint of a record that was refreshed at `last_ms` and may be idle for `idle_ms`.
+pub(crate) fn hint(now_ms: u32, last_ms: u32, idle_ms: u32) -> u16 {
+    let left = last_ms.wrapping_add(idle_ms).wrapping_add(1).wrapping_sub(now_ms);
+    let left = left.cast_signed().clamp(0, AHEAD_MAX_MS as i32).cast_unsigned();
+    match now_ms.wrapping_add(left) as u16 {
+        // 0 is no hint; a millisecond too early does no harm.
+        0 => u16::MAX,
+        hint => hint,
+    }
+}
+
+impl<F: Family> Hands<'_, F> {
+    /// Looks at no more than about `hints_max` hints from where the last one stopped; returns how
+    /// many halves were dead.
+    pub(crate) fn sweep(&mut self, hints_max: usize) -> usize {
+        let used = self.table.store.used();
+        let hints_max = u32::try_from(hints_max).unwrap_or(u32::MAX);
+        if hints_max >= used {
+            return self.sweep_whole(used);
+        }
+        // A whole sweep takes a second, so that a small table is not swept all the time.
+        let sweep = &self.table.sweep;
+        let passed = self.now_ms.wrapping_sub(sweep.began.load(Acquire)).saturating_add(1);
+        let due = (used / 1024).max(STEP).saturating_mul(passed);
+        let at = sweep.cursor.load(Relaxed);
+        let left = if at < used { due.saturating_sub(at) } else { due };
+        self.sweep_steps(used, hints_max.min(left))
+    }
+
+    /// In one millisecond nobody dies that was not dead at its beginning.
+    fn sweep_whole(&mut self, used: u32) -> usize {
+        let sweep = &self.table.sweep;
+        let next = self.now_ms.wrapping_add(1);
+        if sweep.whole.swap(next, AcqRel) == next {
+            return 0;
+        }
+        let late = self.is_late();
+        let steps = (0..used).step_by(STEP as usize);
+        let ended =
+            steps.map(|begin| self.look(begin, begin.saturating_add(STEP).min(used), late)).sum();
+        sweep.before.store(self.now_ms, Release);
+        sweep.began.store(self.now_ms, Release);
+        sweep.cursor.store(used, Release);
+        ended
+    }
+
+    fn sweep_steps(&mut self, used: u32, hints: u32) -> usize {
+        let sweep = &self.table.sweep;
+        let at = sweep.cursor.load(Acquire);
+        if at >= used && !self.begin(at) {
+            return 0;
+        }
+        let (mut looked, mut ended) = (0, 0);
+        while looked < hints {
+            let begin = sweep.cursor.fetch_add(STEP, AcqRel);
+            if begin >= used {
+                break;
+            }
+            ended += self.look(begin, begin.saturating_add(STEP).min(used), self.is_late());
+            looked += STEP;
+        }
+        ended
+    }
+
+    /// Begins a new sweep, unless one began in this millisecond or somebody else does.
+    fn begin(&self, at: u32) -> bool {
+        let sweep = &self.table.sweep;
+        let began = sweep.began.load(Acquire);
+        if began == self.now_ms || sweep.cursor.compare_exchange(at, 0, AcqRel, Relaxed).is_err() {
+            return false;
+        }
+        sweep.before.store(began, Release);
+        sweep.began.store(self.now_ms, Release);
+        true
+    }
+
+    fn is_late(&self) -> bool {
+        let before = self.table.sweep.before.load(Acquire);
+        self.now_ms.wrapping_sub(before) > SWEEP_MAX_MS
+    }
+
+    /// Makes room if there are dead ones: "dead sessions do not count". All of a small table is
+    /// looked at, and a part of a large one, once a millisecond.
+    pub(crate) fn press(&mut self) -> usize {
+        let used = self.table.store.used();
+        if used <= AT_LIMIT {
+            return self.sweep_whole(used);
+        }
+        let next = self.now_ms.wrapping_add(1);
+        match self.table.sweep.pressed.swap(next, AcqRel) == next {
+            true => 0,
+            false => self.sweep_steps(used, AT_LIMIT),
+        }
+    }
+
+    /// Ends every half.
+    pub(crate) fn end_all(&mut self) {
+        (0..self.table.store.used()).for_each(|record| {
+            self.end(record, HALVES);
+        });
+    }
+
+    fn look(&mut self, begin: u32, end: u32, all: bool) -> usize {
+        let now = self.now_ms as u16;
+        let mut due = [0; STEP as usize];
+        let mut count = 0;
+        for record in begin..end {
+            let hint = self.table.hints[record as usize].load(Relaxed);
+            if hint != 0 && (all || now.wrapping_sub(hint).cast_signed() >= 0) {
+                self.table.prefetch_line(2 * record);
+                self.table.prefetch_line(2 * record + 1);
+                due[count] = record;
+                count += 1;
+            }
+        }
+        due[..count].iter().map(|record| self.visit(*record)).sum()
+    }
+
+    fn visit(&mut self, record: u32) -> usize {
+        let control = self.table.control(record).load(Acquire);
+        if control & READY == 0 || control & HALVES == 0 {
+            return 0;
+        }
+        let kept = &self.flows.kept;
+        let dead = [2 * record, 2 * record + 1]
+            .into_iter()
+            .filter(|line| control & way::half(*line) != 0)
+            .filter(|line| self.table.is_dead(*line, kept, self.now_ms))
+            .fold(0, |dead, line| dead | way::half(line));
+        let ended = if dead != 0 { self.end(record, dead) } else { 0 };
+        if let Some(idle) = self.idle_ms(record) {
+            let next = hint(self.now_ms, self.table.last(record), idle);
+            self.table.hints[record as usize].store(next, Relaxed);
+        }
+        ended
+    }
+}

@@ -345,18 +345,17 @@ impl<F: Family> Hands<'_, F> {
         }
     }
 
-    /// A record's halves, which are exactly `halves`, were found good under `epoch`.
-    pub(crate) fn pair(&self, record: u32, halves: u64, epoch: u32) {
-        let control = self.table.control(record);
+    /// The halves of a line's record, which are exactly `halves`, were found good under `epoch`,
+    /// and its frames go as it says.
+    pub(crate) fn pair(&self, line: u32, halves: u64, epoch: u32) {
+        let control = self.table.control(line / 2);
         if control.load(Acquire) & HALVES != halves {
             return;
         }
-        for line in self.table.pair(record) {
-            line.stamp.fetch_max(epoch << 1 | 1, SeqCst);
-        }
+        self.table.line(line).stamp.fetch_max(epoch << 1 | 1, SeqCst);
         // Whoever ends a half clears its bit and then the stamps: either that or this is seen.
         if control.load(SeqCst) & HALVES != halves {
-            self.unpair(record);
+            self.unpair(line / 2);
         }
     }
 

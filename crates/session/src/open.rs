@@ -57,7 +57,7 @@ impl<F: Family> Hands<'_, F> {
             }
             (Step::Open(_), Step::Open(_) | Step::Outside, Some(keys))
             | (Step::Outside, Step::Open(_), Some(keys))
-                if passage.back.is_some() =>
+                if passage.back.is_some() && keys[0] != keys[1] =>
             {
                 self.open_fused(passage, keys, room)
             }
@@ -94,7 +94,8 @@ impl<F: Family> Hands<'_, F> {
         opened
     }
 
-    /// Lets further frames of a fused record, whose packet ran on line `run`, go the short way.
+    /// Lets further frames of a fused record go the short way, if this packet went that way on
+    /// line `run`; answers as well, if it is known how they go now.
     fn pair_by(
         &mut self,
         passage: &Passage<'_>,
@@ -102,13 +103,17 @@ impl<F: Family> Hands<'_, F> {
         run: u32,
         halves: u64,
     ) {
-        let (Some(back), Some([sent, answer])) = (passage.back, keys) else { return };
+        let Some([sent, answer]) = keys else { return };
         let is_fused = |line: u32| self.table.line(line).way.load(Acquire) & FUSED != 0;
         let fits = |line, key| is_fused(line) && self.table.is_key(line, key);
-        if fits(run, sent) && fits(run ^ 1, answer) {
-            self.set_forward(run, &passage.there);
-            self.set_forward(run ^ 1, &back);
-            self.pair(run / 2, halves, passage.epoch);
+        if !fits(run, sent) || !fits(run ^ 1, answer) {
+            return;
+        }
+        self.set_forward(run, &passage.there);
+        self.pair(run, halves, passage.epoch);
+        if let Some(back) = &passage.back {
+            self.set_forward(run ^ 1, back);
+            self.pair(run ^ 1, halves, passage.epoch);
         }
     }
 
@@ -153,7 +158,8 @@ impl<F: Family> Hands<'_, F> {
             [true, true] => {
                 opened = self.finish(record, has_half);
                 let halves = self.table.control(record).load(Acquire) & HALVES;
-                self.pair(record, halves, passage.epoch);
+                self.pair(2 * record, halves, passage.epoch);
+                self.pair(2 * record + 1, halves, passage.epoch);
             }
             [false, false] => self.discard(record),
             [first, _] => {
@@ -219,6 +225,8 @@ impl<F: Family> Hands<'_, F> {
                 len: passage.len,
             },
         );
+        // Of a packet to its own sender, by the same port, the second half replaces the first.
+        let other = if key == other && side == 1 { None } else { Some(other) };
         let place = self.place(2 * record, key, other, true, ip);
         if place == Place::Done {
             self.table.line(2 * record).stamp.store(passage.epoch << 1, Release);
@@ -330,7 +338,8 @@ impl<F: Family> Hands<'_, F> {
         let mut places = [Place::Full; 2];
         for side in order {
             let (key, twin) = (&keys[side], &keys[side ^ 1]);
-            places[side] = self.place(2 * record + side as u32, key, twin, has_half[side], first);
+            places[side] =
+                self.place(2 * record + side as u32, key, Some(twin), has_half[side], first);
             match places[side] {
                 Place::Lives(line) if side == order[0] && self.table.is_key(line ^ 1, twin) => {
                     places[side ^ 1] = Place::Lives(line ^ 1);
@@ -344,12 +353,13 @@ impl<F: Family> Hands<'_, F> {
 
     /// Puts `line` into the index, in the place of one that has its key if that is dead, was ended, or
     /// gives way to a new conversation. At a port without interface it gives way to every
-    /// other flow, for only the newest way back is true.
+    /// other flow, for only the newest way back is true. Without `twin`, the key of the other line,
+    /// it takes the place whatever is there.
     fn place(
         &mut self,
         line: u32,
         key: &F::Key,
-        twin: &F::Key,
+        twin: Option<&F::Key>,
         has_half: bool,
         first: &Ip,
     ) -> Place {
@@ -364,10 +374,10 @@ impl<F: Family> Hands<'_, F> {
                 }
                 Put::Exists(old) => old,
             };
-            let stands = match has_half {
+            let stands = twin.is_some_and(|twin| match has_half {
                 true => self.is_standing(old, first),
                 false => self.table.is_key(old ^ 1, twin) && self.is_standing(old ^ 1, first),
-            };
+            });
             if stands {
                 return Place::Lives(old);
             }

@@ -5,7 +5,7 @@
 use ipnet::IpNet;
 use ringfence_cloud::{GroupIndex, InterfaceIndex};
 use ringfence_policy::{
-    Nic, Object, PortListIndex, PortRange, Ports, PrefixListIndex, Rule, SameGroup,
+    Nic, Object, PortListIndex, PortRange, Ports, PrefixListIndex, Rule, RuleRef, SameGroup,
 };
 use ringfence_session::Timeouts;
 
@@ -33,6 +33,8 @@ pub enum OnRuleChange {
 pub enum Change {
     /// Replaces a group's rules whole.
     Rules(GroupIndex, Vec<Rule>),
+    /// Replaces one rule, where it stands in its group.
+    Rule(RuleRef, Box<Rule>),
     /// Replaces an interface's groups.
     Members(InterfaceIndex, Vec<GroupIndex>),
     /// Replaces a prefix list's entries.
@@ -44,11 +46,14 @@ pub enum Change {
 }
 
 impl Fabric {
-    /// Makes a change.
-    pub(crate) fn put(&mut self, change: Change) {
+    /// Makes a change, on paper.
+    pub fn put(&mut self, change: Change) {
         let Fabric { world, policies, timeouts, .. } = self;
         match change {
             Change::Rules(group, rules) => policies.groups[group.as_usize()].rules = rules,
+            Change::Rule(RuleRef { group, rule: place }, rule) => {
+                policies.groups[group.as_usize()].rules[place as usize] = *rule;
+            }
             Change::Members(interface, groups) => {
                 world.interfaces[interface.as_usize()].groups = groups;
             }
@@ -66,7 +71,9 @@ impl Fabric {
     /// there already change none; rules count as changed whenever they are replaced.
     pub fn touched_by(&self, change: &Change) -> Vec<InterfaceIndex> {
         match change {
-            Change::Rules(group, _) => self.interfaces(|_, groups| groups.contains(group)),
+            Change::Rules(group, _) | Change::Rule(RuleRef { group, .. }, _) => {
+                self.interfaces(|_, groups| groups.contains(group))
+            }
             Change::Members(changed, groups) => {
                 let before = &self.world.interface(*changed).groups;
                 let moved: Vec<GroupIndex> = before

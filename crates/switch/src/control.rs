@@ -1,18 +1,18 @@
 //! The control side of a switch: what is enforced now, and how a change of it reaches the workers.
 //! What a change touches is told in `change`; what becomes of sessions, in `cross`.
 
-use std::sync::{Arc, Weak};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ringfence_cloud::{GroupIndex, Interface, InterfaceIndex};
-use ringfence_policy::{
-    Classifier, Group, Nic, Object, PolicySet, PortListIndex, Ports as RulePorts, PrefixListIndex,
-    Rule,
-};
+use ringfence_policy::{Classifier, Nic, PolicySet, Rule, RuleRef};
 use ringfence_session::{Flows, FlowsConfig};
 
-use crate::plane::{InterfaceRules, PIECE_LEN, Plane, Rules};
+use crate::pieces::Pieces;
+use crate::plane::Plane;
+use crate::rules::{InterfaceRules, Names, Rules, Set, SetId};
 use crate::tally::first_of_rules;
 use crate::{Change, Fabric, Ports, Worker};
 
@@ -43,14 +43,34 @@ pub struct Controller {
     fabric: Fabric,
     plane: Arc<Plane>,
     rules: Rules,
-    classifiers: Classifiers,
+    sets: Sets,
+    changed: Changed,
 }
 
-/// Compiled rules by what they were compiled from, as long as an interface has them.
-type Classifiers = HashMap<Set, Weak<Classifier>, FixedState>;
+/// The epoch of the last change of each group's rules and of each list's entries.
+struct Changed {
+    rules: Vec<u32>,
+    prefix_lists: Vec<u32>,
+    port_lists: Vec<u32>,
+}
 
-/// Groups in the order in which they are attached, at one kind of NIC.
-type Set = (Arc<[GroupIndex]>, Nic);
+impl Changed {
+    fn never(policies: &PolicySet) -> Changed {
+        Changed {
+            rules: vec![0; policies.groups.len()],
+            prefix_lists: vec![0; policies.prefix_lists.len()],
+            port_lists: vec![0; policies.port_lists.len()],
+        }
+    }
+
+    /// When rules of `groups`, or lists that they name, last changed.
+    fn last(&self, groups: &[GroupIndex], names: &Names) -> u32 {
+        let rules = groups.iter().map(|group| self.rules[group.as_usize()]);
+        let prefix_lists = names.prefix_lists.iter().map(|it| self.prefix_lists[it.0 as usize]);
+        let port_lists = names.port_lists.iter().map(|it| self.port_lists[it.0 as usize]);
+        rules.chain(prefix_lists).chain(port_lists).max().unwrap_or(0)
+    }
+}
 
 impl Controller {
     /// The control side of a switch for `fabric`, with no worker yet.
@@ -62,8 +82,9 @@ impl Controller {
         assert_eq!(fabric.timeouts.len(), interfaces, "every interface has its timeouts");
         let world = Arc::new(fabric.world.clone());
         let ports = Arc::new(Ports::new(&world));
-        let mut classifiers = HashMap::default();
-        let rules = Rules::first(&fabric, &mut classifiers);
+        let mut sets = Sets::default();
+        let changed = Changed::never(&fabric.policies);
+        let rules = first_rules(&fabric, &changed, &mut sets);
         let limits = fabric.options.limits;
         let flows = Arc::new(Flows::new(FlowsConfig {
             limits,
@@ -76,7 +97,7 @@ impl Controller {
         }));
         let options = (fabric.options, fabric.policies.options);
         let plane = Plane::new(world, ports, options, flows, rules.clone(), layout.workers_max);
-        Controller { fabric, plane: Arc::new(plane), rules, classifiers }
+        Controller { fabric, plane: Arc::new(plane), rules, sets, changed }
     }
 
     /// What is enforced now.
@@ -100,16 +121,50 @@ impl Controller {
     /// Returns the epoch of the change; [`Plane::is_in_force`] tells when no worker judges by
     /// older rules any more.
     pub fn apply(&mut self, change: Change) -> u32 {
-        let touched = self.fabric.touched_by(&change);
         self.rules.epoch += 1;
-        if let Change::Rules(group, rules) = &change {
-            self.count_rules(*group, rules);
-        }
-        let stale = Stale::by(&change);
-        self.fabric.put(change);
-        self.recompile(stale);
-        for interface in touched {
-            self.rules.interface_mut(interface).changed_at = self.rules.epoch;
+        match change {
+            Change::Rules(group, rules) => {
+                self.count_rules(group, &rules);
+                self.fabric.put(Change::Rules(group, rules));
+                self.renew_rules(group, true);
+            }
+            Change::Rule(at, rule) => {
+                let RuleRef { group, rule: place } = at;
+                let before = self.fabric.policies.rule(at);
+                let renames = !(Names::ignore(before) && Names::ignore(&rule));
+                if *before != *rule {
+                    self.count_rule(group, place);
+                }
+                self.fabric.put(Change::Rule(at, rule));
+                self.renew_rules(group, renames);
+            }
+            Change::Members(interface, groups) => self.move_interface(interface, groups),
+            Change::PrefixList(list, entries) => {
+                let is_new = self.fabric.policies.prefix_list(list).entries != entries;
+                self.fabric.put(Change::PrefixList(list, entries));
+                if is_new {
+                    self.changed.prefix_lists[list.0 as usize] = self.rules.epoch;
+                    self.renew_sets(
+                        |set| set.names.prefix_lists.contains(&list),
+                        |set, policies| set.classifier.with_prefix_list(policies, list),
+                    );
+                }
+            }
+            Change::PortList(list, entries) => {
+                let is_new = self.fabric.policies.port_list(list).entries != entries;
+                self.fabric.put(Change::PortList(list, entries));
+                if is_new {
+                    self.changed.port_lists[list.0 as usize] = self.rules.epoch;
+                    self.renew_sets(
+                        |set| set.names.port_lists.contains(&list),
+                        |set, policies| set.classifier.with_port_list(policies, list),
+                    );
+                }
+            }
+            Change::Timeouts(interface, timeouts) => {
+                self.fabric.put(Change::Timeouts(interface, timeouts));
+                self.rules.interfaces.get_mut(interface.as_usize()).timeouts = timeouts;
+            }
         }
         self.plane.publish(self.rules.clone());
         self.rules.epoch
@@ -118,7 +173,7 @@ impl Controller {
     /// A rule that stays where it is in its group keeps its count; another one begins at zero.
     fn count_rules(&mut self, group: GroupIndex, rules: &[Rule]) {
         let before = &self.fabric.policies.group(group).rules;
-        let ids = &mut Arc::make_mut(&mut self.rules.rule_tallies)[group.as_usize()];
+        let ids = self.rules.rule_tallies.get_mut(group.as_usize());
         let next = &mut self.rules.tallies;
         let kept = rules.iter().enumerate().map(|(place, rule)| {
             if before.get(place) == Some(rule) {
@@ -130,130 +185,185 @@ impl Controller {
         *ids = kept.collect();
     }
 
-    fn recompile(&mut self, stale: Stale) {
-        let Controller { fabric, rules, classifiers, .. } = self;
-        if let Stale::Interface(interface) = stale {
-            let set = set_of(fabric.world.interface(interface));
-            let timeouts = fabric.timeouts[interface.as_usize()];
-            let classifier = classifier_of(fabric, classifiers, &set);
-            let entry = rules.interface_mut(interface);
-            let changed_at = entry.changed_at;
-            *entry = InterfaceRules { groups: set.0, classifier, changed_at, timeouts };
-            return;
+    fn count_rule(&mut self, group: GroupIndex, place: u32) {
+        let ids = self.rules.rule_tallies.get_mut(group.as_usize());
+        Arc::make_mut(ids)[place as usize] = self.rules.tallies;
+        self.rules.tallies += 1;
+    }
+
+    /// Compiles the sets that have `group`, whose rules have changed.
+    fn renew_rules(&mut self, group: GroupIndex, renames: bool) {
+        self.changed.rules[group.as_usize()] = self.rules.epoch;
+        let Controller { fabric, rules, sets, .. } = self;
+        for &id in &sets.of_group[group.as_usize()] {
+            let set = rules.sets.get_mut(id as usize);
+            let names = match renames {
+                true => Names::of(&fabric.policies, &set.groups, set.nic),
+                false => set.names.clone(),
+            };
+            let classifier = set.classifier.with_rules(&fabric.policies, group);
+            *set = Arc::new(Set {
+                groups: Arc::clone(&set.groups),
+                nic: set.nic,
+                classifier,
+                names,
+                changed_at: rules.epoch,
+            });
         }
-        let policies = &fabric.policies;
-        let mut renewed: Vec<(Arc<Classifier>, Arc<Classifier>)> = Vec::new();
-        classifiers.retain(|(groups, _), compiled| {
-            let Some(old) = compiled.upgrade() else { return false };
-            if let Some(new) = stale.renew(policies, groups, &old) {
-                let new = Arc::new(new);
-                *compiled = Arc::downgrade(&new);
-                renewed.push((old, new));
+    }
+
+    /// Compiles the sets that name a list whose entries have changed.
+    fn renew_sets(
+        &mut self,
+        names_it: impl Fn(&Set) -> bool,
+        compile: impl Fn(&Set, &PolicySet) -> Classifier,
+    ) {
+        let Rules { sets, epoch, .. } = &mut self.rules;
+        for id in 0..sets.len() {
+            let set = sets.get(id);
+            if names_it(set) {
+                let renewed = Set {
+                    groups: Arc::clone(&set.groups),
+                    nic: set.nic,
+                    classifier: compile(set, &self.fabric.policies),
+                    names: set.names.clone(),
+                    changed_at: *epoch,
+                };
+                *sets.get_mut(id) = Arc::new(renewed);
             }
-            true
-        });
-        rules.renew(&renewed);
-    }
-}
-
-/// What of the compiled rules a change makes stale.
-#[derive(Clone, Copy)]
-enum Stale {
-    Rules(GroupIndex),
-    PrefixList(PrefixListIndex),
-    PortList(PortListIndex),
-    Interface(InterfaceIndex),
-}
-
-impl Stale {
-    fn by(change: &Change) -> Stale {
-        match change {
-            Change::Rules(group, _) => Stale::Rules(*group),
-            Change::PrefixList(list, _) => Stale::PrefixList(*list),
-            Change::PortList(list, _) => Stale::PortList(*list),
-            Change::Members(interface, _) | Change::Timeouts(interface, _) => {
-                Stale::Interface(*interface)
-            }
         }
     }
 
-    /// What takes the place of the compiled rules of `groups`, if they are stale.
-    fn renew(
-        self,
-        policies: &PolicySet,
-        groups: &[GroupIndex],
-        old: &Classifier,
-    ) -> Option<Classifier> {
-        let mut rules = groups.iter().flat_map(|&group| &policies.group(group).rules);
-        match self {
-            Stale::Rules(group) => groups.contains(&group).then(|| old.with_rules(policies, group)),
-            Stale::PrefixList(list) => rules
-                .any(|rule| rule.object == Object::PrefixList(list))
-                .then(|| old.with_prefix_list(policies, list)),
-            Stale::PortList(list) => rules
-                .any(|rule| rule.ports == RulePorts::List(list))
-                .then(|| old.with_port_list(policies, list)),
-            Stale::Interface(_) => None,
+    /// Gives an interface other groups.
+    fn move_interface(&mut self, interface: InterfaceIndex, groups: Vec<GroupIndex>) {
+        let before = &self.fabric.world.interface(interface).groups;
+        let left = before.iter().filter(|group| !groups.contains(group));
+        let joined = groups.iter().filter(|group| !before.contains(group));
+        let moved: Vec<GroupIndex> = left.chain(joined).copied().collect();
+        for group in &moved {
+            *self.rules.members_changed.get_mut(group.as_usize()) = self.rules.epoch;
         }
+        self.fabric.put(Change::Members(interface, groups));
+        let Controller { fabric, rules, sets, changed, .. } = self;
+        let set = sets.take(fabric, rules, fabric.world.interface(interface), changed);
+        let entry = rules.interfaces.get_mut(interface.as_usize());
+        let before = std::mem::replace(&mut entry.set, set);
+        if !moved.is_empty() {
+            entry.moved_at = rules.epoch;
+        }
+        sets.give_back(before);
     }
 }
 
-impl Rules {
-    /// The compiled rules of `fabric` at its start.
-    fn first(fabric: &Fabric, classifiers: &mut Classifiers) -> Rules {
-        let interfaces = fabric.world.interfaces.iter().zip(&fabric.timeouts);
-        let interfaces: Vec<InterfaceRules> = interfaces
-            .map(|(interface, &timeouts)| {
-                let set = set_of(interface);
-                let classifier = classifier_of(fabric, classifiers, &set);
-                InterfaceRules { groups: set.0, classifier, changed_at: 0, timeouts }
-            })
-            .collect();
-        let mut tallies = first_of_rules(interfaces.len());
-        let ids_of = |group: &Group| {
-            let first = tallies;
-            tallies += u32::try_from(group.rules.len()).expect("rules are counted by 32 bits");
-            (first..tallies).collect()
+fn first_rules(fabric: &Fabric, changed: &Changed, sets: &mut Sets) -> Rules {
+    let Fabric { world, policies, timeouts, .. } = fabric;
+    let mut tallies = first_of_rules(world.interfaces.len());
+    let rule_tallies = policies.groups.iter().map(|group| {
+        let first = tallies;
+        tallies += u32::try_from(group.rules.len()).expect("rules are counted by 32 bits");
+        (first..tallies).collect()
+    });
+    let rule_tallies = rule_tallies.collect();
+    let mut rules = Rules {
+        epoch: 0,
+        interfaces: Pieces::from_iter([]),
+        sets: Pieces::from_iter([]),
+        members_changed: vec![0; policies.groups.len()].into_iter().collect(),
+        rule_tallies,
+        tallies,
+    };
+    let interfaces = world.interfaces.iter().zip(timeouts).map(|(interface, &timeouts)| {
+        let set = sets.take(fabric, &mut rules, interface, changed);
+        InterfaceRules { set, moved_at: 0, timeouts }
+    });
+    let interfaces: Vec<InterfaceRules> = interfaces.collect();
+    rules.interfaces = interfaces.into_iter().collect();
+    rules
+}
+
+/// Which sets of groups there are, and how many interfaces have each.
+#[derive(Default)]
+struct Sets {
+    ids: HashMap<(Arc<[GroupIndex]>, Nic), SetId, FixedState>,
+    users: Vec<usize>,
+    of_group: Vec<Vec<SetId>>,
+    /// Sets that no interface has, the longest idle first: an interface that leaves a set often
+    /// comes back to it.
+    idle: VecDeque<SetId>,
+}
+
+/// Sets that are kept without an interface.
+const IDLE_MAX: usize = 64;
+
+impl Sets {
+    /// The set of an interface's groups, compiled if it is new, for one interface more.
+    fn take(
+        &mut self,
+        fabric: &Fabric,
+        rules: &mut Rules,
+        interface: &Interface,
+        changed: &Changed,
+    ) -> SetId {
+        let key = (Arc::from(interface.groups.as_slice()), Nic::of(interface.network));
+        if let Some(&id) = self.ids.get(&key) {
+            self.idle.retain(|&idle| idle != id);
+            self.users[id as usize] += 1;
+            return id;
+        }
+        let set = compile(fabric, &key.0, key.1, changed);
+        let id = match self.idle.len() > IDLE_MAX {
+            true => self.forget_longest_idle(rules),
+            false => None,
         };
-        let rule_tallies = Arc::new(fabric.policies.groups.iter().map(ids_of).collect());
-        let pieces = interfaces.chunks(PIECE_LEN).map(Arc::from).collect();
-        Rules { epoch: 0, pieces, rule_tallies, tallies }
-    }
-
-    fn interface_mut(&mut self, index: InterfaceIndex) -> &mut InterfaceRules {
-        let index = index.as_usize();
-        &mut Arc::make_mut(&mut self.pieces[index / PIECE_LEN])[index % PIECE_LEN]
-    }
-
-    /// Puts the second of each pair where the first one stands.
-    fn renew(&mut self, renewed: &[(Arc<Classifier>, Arc<Classifier>)]) {
-        let next = |rules: &InterfaceRules| {
-            let is_old = |old: &Arc<Classifier>| Arc::ptr_eq(old, &rules.classifier);
-            renewed.iter().find(|(old, _)| is_old(old)).map(|(_, new)| new)
+        let id = match id {
+            Some(id) => {
+                *rules.sets.get_mut(id as usize) = set;
+                id
+            }
+            None => {
+                rules.sets.push(set);
+                self.users.push(0);
+                u32::try_from(rules.sets.len() - 1).expect("there are fewer sets than interfaces")
+            }
         };
-        for piece in &mut self.pieces {
-            if piece.iter().all(|rules| next(rules).is_none()) {
-                continue;
-            }
-            for rules in Arc::make_mut(piece) {
-                if let Some(new) = next(rules) {
-                    rules.classifier = Arc::clone(new);
-                }
-            }
+        self.users[id as usize] = 1;
+        self.of_group.resize(fabric.policies.groups.len(), Vec::new());
+        for group in &*key.0 {
+            self.of_group[group.as_usize()].push(id);
+        }
+        self.ids.insert(key, id);
+        id
+    }
+
+    /// One interface less has the set.
+    fn give_back(&mut self, id: SetId) {
+        let users = &mut self.users[id as usize];
+        *users -= 1;
+        if *users == 0 {
+            self.idle.push_back(id);
         }
     }
-}
 
-fn set_of(interface: &Interface) -> Set {
-    (Arc::from(interface.groups.as_slice()), Nic::of(interface.network))
-}
-
-fn classifier_of(fabric: &Fabric, classifiers: &mut Classifiers, set: &Set) -> Arc<Classifier> {
-    if let Some(compiled) = classifiers.get(set).and_then(Weak::upgrade) {
-        return compiled;
+    fn forget_longest_idle(&mut self, rules: &Rules) -> Option<SetId> {
+        let id = self.idle.pop_front()?;
+        let set = rules.sets.get(id as usize);
+        for group in &*set.groups {
+            self.of_group[group.as_usize()].retain(|&other| other != id);
+        }
+        self.ids.remove(&(Arc::clone(&set.groups), set.nic));
+        Some(id)
     }
+}
+
+fn compile(fabric: &Fabric, groups: &Arc<[GroupIndex]>, nic: Nic, changed: &Changed) -> Arc<Set> {
     let metadata_server = fabric.world.platform.metadata_server;
-    let compiled = Arc::new(Classifier::compile(&fabric.policies, metadata_server, &set.0, set.1));
-    classifiers.insert(set.clone(), Arc::downgrade(&compiled));
-    compiled
+    let names = Names::of(&fabric.policies, groups, nic);
+    let changed_at = changed.last(groups, &names);
+    Arc::new(Set {
+        groups: Arc::clone(groups),
+        nic,
+        classifier: Classifier::compile(&fabric.policies, metadata_server, groups, nic),
+        names,
+        changed_at,
+    })
 }

@@ -115,7 +115,7 @@ impl Worker {
         interface: InterfaceIndex,
         found: HalfRef,
     ) -> bool {
-        if self.flows.epoch(found) >= scene.rules.interface(interface).changed_at {
+        if self.flows.epoch(found) >= scene.rules.changed_at(interface) {
             return false;
         }
         let Session { opened, tuple, icmp, over_internet, .. } = self.flows.session(found);
@@ -137,8 +137,8 @@ impl Worker {
     fn decide(&mut self, scene: Scene<'_>, question: &Question) -> (Decision, TallyId) {
         let Scene { plane, rules, .. } = scene;
         let peer = question.peer(&plane.world, plane.reading.profile);
-        let peer = peer.map(|peer| &*rules.interface(peer).groups);
-        let decision = rules.interface(question.interface).classifier.decide(question, peer);
+        let peer = peer.map(|peer| &*rules.set_of(peer).groups);
+        let decision = rules.set_of(question.interface).classifier.decide(question, peer);
         let tally = rules.tally(question.interface, decision);
         self.tallies.count_decision(tally);
         (decision, tally)

@@ -21,8 +21,9 @@ use crate::admit::{Admitted, admit};
 use crate::established::Way;
 use crate::fragments::{self, Known, Meeting};
 use crate::neighbors::Request;
-use crate::plane::{Plane, Rules};
+use crate::plane::Plane;
 use crate::route::{Exit, arriving, rewrite};
+use crate::rules::Rules;
 use crate::{
     Because, Egress, Event, FrameId, Observer, PortId, Side, Sink, Stage, Verdict, Worker,
 };

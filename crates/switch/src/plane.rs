@@ -1,18 +1,18 @@
 //! What all workers of a switch share: the ports, the session table, and the rules of the moment.
-//! Rules are an immutable value that is swapped whole; a worker picks the newest up between two
-//! batches and judges every frame of a batch by one of them.
+//! A worker picks the newest rules up between two batches and judges every frame of a batch by one
+//! value of them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use arc_swap::ArcSwap;
 use crossbeam_utils::CachePadded;
-use ringfence_cloud::{GroupIndex, InterfaceIndex, World};
-use ringfence_policy::{Classifier, Decision, Options, RuleRef};
-use ringfence_session::{Flows, Timeouts};
+use ringfence_cloud::World;
+use ringfence_policy::Options;
+use ringfence_session::Flows;
 
-use crate::tally::{self, TallyId};
-use crate::{Because, Ports, SwitchOptions};
+use crate::rules::Rules;
+use crate::{Ports, SwitchOptions};
 
 /// What all workers of a switch share. Made by [`crate::Controller`].
 pub struct Plane {
@@ -85,51 +85,5 @@ impl Plane {
 
     pub(crate) fn falls_asleep(&self, worker: usize) {
         self.seen[worker].store(ASLEEP, Ordering::SeqCst);
-    }
-}
-
-/// The rules of a moment.
-#[derive(Clone)]
-pub(crate) struct Rules {
-    /// How many changes were taken until then.
-    pub(crate) epoch: u32,
-    /// One for each interface, in pieces, so that a change of one copies one piece.
-    pub(crate) pieces: Vec<Arc<[InterfaceRules]>>,
-    /// For each group, what each of its rules is counted under.
-    pub(crate) rule_tallies: Arc<Vec<Arc<[TallyId]>>>,
-    /// One more than the largest [`TallyId`].
-    pub(crate) tallies: u32,
-}
-
-/// Interfaces in one piece of [`Rules`].
-pub(crate) const PIECE_LEN: usize = 256;
-
-/// What one interface enforces.
-#[derive(Clone)]
-pub(crate) struct InterfaceRules {
-    /// Its groups in the order in which they are attached.
-    pub(crate) groups: Arc<[GroupIndex]>,
-    /// Their rules pooled, shared by all interfaces with the same groups in the same order.
-    pub(crate) classifier: Arc<Classifier>,
-    /// The epoch of the last change that touched it.
-    pub(crate) changed_at: u32,
-    /// Timeouts of the sessions that it opens.
-    pub(crate) timeouts: Timeouts,
-}
-
-impl Rules {
-    pub(crate) fn interface(&self, index: InterfaceIndex) -> &InterfaceRules {
-        let index = index.as_usize();
-        &self.pieces[index / PIECE_LEN][index % PIECE_LEN]
-    }
-
-    /// What a decision at an interface is counted under.
-    pub(crate) fn tally(&self, interface: InterfaceIndex, decision: Decision) -> TallyId {
-        match Because::from(decision.because) {
-            Because::Rule(RuleRef { group, rule }) => {
-                self.rule_tallies[group.as_usize()][rule as usize]
-            }
-            implicit => tally::implicit(interface, implicit, decision.allowed),
-        }
     }
 }

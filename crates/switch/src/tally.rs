@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use ringfence_cloud::{GroupIndex, InterfaceIndex, Place};
 use ringfence_policy::RuleRef;
 
-use crate::plane::Rules;
+use crate::rules::Rules;
 use crate::{Because, Counters, InterfaceCounters, PortCounters, PortId, Ports, Traffic};
 
 /// What decisions and sessions are counted under: a custom rule, or an implicit one of an

@@ -9,7 +9,8 @@ use ringfence_session::FlowWorker;
 use crate::established::Staged;
 use crate::fragments::{Fate, Fragments, Held, Known};
 use crate::journey::{Arrival, Scene, Stop, Walk};
-use crate::plane::{Plane, Rules};
+use crate::plane::Plane;
+use crate::rules::Rules;
 use crate::tally::Tallies;
 use crate::{Counters, FrameId, Observer, PortId, Sink, Stage, Verdict};
 

@@ -35,7 +35,11 @@ impl RuleIds {
         });
         let changed = changes.iter().flat_map(|change| match &change.change {
             Change::Rules(_, rules) => rules.as_slice(),
-            _ => &[],
+            Change::Rule(_, rule) => std::slice::from_ref(&**rule),
+            Change::Members(..)
+            | Change::PrefixList(..)
+            | Change::PortList(..)
+            | Change::Timeouts(..) => &[],
         });
         let in_order: Vec<String> = drafted.chain(changed.map(|rule| rule.id.clone())).collect();
         RuleIds { known: in_order.iter().cloned().collect(), in_order }

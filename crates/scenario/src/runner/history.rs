@@ -34,7 +34,7 @@ impl History {
             let before = &epochs[epochs.len() - 1].fabric;
             let touched = before.touched_by(change);
             let mut fabric = Fabric::clone(before);
-            apply(&mut fabric, change.clone());
+            fabric.put(change.clone());
             epochs.push(Epoch { since: *at, fabric: Rc::new(fabric), touched });
         }
         History { epochs }
@@ -67,21 +67,5 @@ impl History {
     /// When something first changes.
     pub(super) fn first_change(&self) -> Option<Instant> {
         self.epochs.get(1).map(|epoch| epoch.since)
-    }
-}
-
-/// Makes a change on paper.
-pub(crate) fn apply(fabric: &mut Fabric, change: Change) {
-    let Fabric { world, policies, timeouts, options: _ } = fabric;
-    match change {
-        Change::Rules(group, rules) => policies.groups[group.as_usize()].rules = rules,
-        Change::Members(interface, groups) => {
-            world.interfaces[interface.as_usize()].groups = groups;
-        }
-        Change::PrefixList(list, entries) => {
-            policies.prefix_lists[list.0 as usize].entries = entries;
-        }
-        Change::PortList(list, entries) => policies.port_lists[list.0 as usize].entries = entries,
-        Change::Timeouts(interface, new) => timeouts[interface.as_usize()] = new,
     }
 }

@@ -132,3 +132,21 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         What::Table { .. } => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Arguments;
+    use clap::Parser;
+
+    /// The words that `ringfence bench table` passes on, all of them.
+    #[test]
+    fn what_ringfence_passes_on_is_understood() {
+        let words = "ringfence-bench table --output jsonl --color always --seed 7 --trials 2 \
+                     --seconds 0.5 --html a.html --svg d --sessions 5,6 --workers 3 --only \
+                     papaya,ringfence";
+        Arguments::try_parse_from(words.split_whitespace()).unwrap();
+        Arguments::try_parse_from(["ringfence-bench", "table", "--trials", "0"])
+            .map(drop)
+            .unwrap_err();
+    }
+}

@@ -169,6 +169,16 @@ impl Worker {
         self.plane.judges_by(self.number, self.rules.epoch);
     }
 
+    /// The epoch of the rules by which it judged its last batch whole.
+    pub fn epoch(&self) -> u32 {
+        self.rules.epoch
+    }
+
+    /// What it shares with the others.
+    pub fn plane(&self) -> &Arc<Plane> {
+        &self.plane
+    }
+
     /// Adds everything that it has counted to `counters`. The traffic of sessions is counted when
     /// they end, and of long ones from time to time.
     pub fn add_counters(&self, counters: &mut Counters) {
@@ -242,5 +252,12 @@ impl Worker {
             self.tallies.count_drop(port, verdict.because);
         }
         Some(verdict)
+    }
+}
+
+impl Drop for Worker {
+    /// Nobody waits for a worker that is no more.
+    fn drop(&mut self) {
+        self.plane.falls_asleep(self.number);
     }
 }

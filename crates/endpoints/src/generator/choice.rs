@@ -115,6 +115,12 @@ impl Schedule {
         Schedule { step, spacing: rate.spacing, start_ns: None, next: 0 }
     }
 
+    /// Begins again when it is next asked for a frame.
+    pub(crate) fn restart(&mut self) {
+        self.start_ns = None;
+        self.next = 0;
+    }
+
     /// The time at which the next frame is due, once it has been asked for frames.
     pub(crate) fn next_due_ns(&self) -> Option<u64> {
         let start = self.start_ns.filter(|_| self.step.is_some())?;

@@ -202,10 +202,12 @@ impl TrafficGenerator {
         }
     }
 
-    /// Starts a stage from its beginning.
+    /// Starts a stage from its beginning; rates count from when it is next asked for frames.
     pub fn begin(&mut self, stage: Stage) {
         self.stage = stage;
         self.cursor = 0;
+        let schedules = [&mut self.schedule, &mut self.fresh_schedule];
+        schedules.into_iter().flatten().for_each(Schedule::restart);
     }
 
     /// What it is at.
@@ -236,7 +238,19 @@ impl TrafficGenerator {
         batch: &mut FrameBatch<M>,
         now_ns: u64,
     ) -> usize {
+        self.fill_at_most(batch, usize::MAX, now_ns)
+    }
+
+    /// The same with at most `most` frames.
+    pub fn fill_at_most<M: DerefMut<Target = [u8]>>(
+        &mut self,
+        batch: &mut FrameBatch<M>,
+        most: usize,
+        now_ns: u64,
+    ) -> usize {
         let (slots, metas) = batch.spare();
+        let room = slots.len().min(most);
+        let (slots, metas) = (&mut slots[..room], &mut metas[..room]);
         let count = match self.stage {
             Stage::Open => self.each_once(place(Class::Own), slots, metas, now_ns),
             Stage::Answer => self.each_once(place(Class::Reply), slots, metas, now_ns),

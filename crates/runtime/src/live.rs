@@ -1,0 +1,35 @@
+//! The live world: worker threads that forward as fast as frames come, on the machine's clock.
+//!
+//! [`Live`] holds the threads and what controls them. Each runs a [`Seat`]: one
+//! [`Worker`](ringfence_switch::Worker) of the switch, the queues that it alone polls ([`PortQueue`])
+//! and its way out ([`Exit`]). [`LoadTest`] runs a load through them and checks every frame.
+//!
+//! What a worker touches while established frames flow is its own, but for the session table's
+//! lines and the epoch of the rules, which it reads. Commands reach it between two batches.
+
+mod clock;
+mod control;
+mod cores;
+mod directory;
+mod exit;
+mod load;
+mod memory;
+mod queue;
+mod ring;
+mod seat;
+mod waker;
+
+pub use clock::LiveClock;
+pub use control::{Applied, Live, LiveError, LiveOptions, Stopped};
+pub use cores::Placement;
+pub use directory::Directory;
+pub use exit::{Exit, Outlets};
+pub use load::{
+    Check, Latencies, LoadEnd, LoadError, LoadExit, LoadOptions, LoadQueue, LoadResult, LoadTest,
+    Logged, Until, Updates, UpdatesMade, WorkerFigures,
+};
+pub use memory::{FrameMemory, Frames};
+pub use queue::PortQueue;
+pub use ring::{RingReceiver, RingSender, ring};
+pub use seat::{Progress, Seat};
+pub use waker::Waker;

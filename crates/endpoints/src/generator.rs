@@ -9,6 +9,7 @@
 //! Owns what frames look like and how they are told apart. Who may reach whom, whoever makes the
 //! flows has found out; here nobody knows a rule.
 
+mod arrival;
 mod checker;
 mod choice;
 mod flow;

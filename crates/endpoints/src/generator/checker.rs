@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use ringfence_frame::Family;
 use ringfence_frame::batch::PortNumber;
-use ringfence_frame::{Family, Protocol};
 
+use super::arrival::Arrival;
 use super::flow::OneWay;
-use super::line::{Line4, Line6, flags, fresh_port};
-use super::tag::{Layout, REPLY, Tag, fold, u32_at, words};
+use super::line::{Line4, Line6};
+use super::tag::{REPLY, Tag};
 use super::{Expected, FlowSpec, Headers, Reason, TrafficGenerator};
 
 /// Findings that are kept word for word; all are counted.
@@ -123,9 +124,11 @@ impl Expectations {
         }
     }
 
-    fn get(&self, flow: u32, reply: bool) -> Option<&Expectation> {
-        let list = if reply { &self.replies } else { &self.own };
-        list.get(flow as usize).filter(|expectation| expectation.outcome != SILENT)
+    /// `flow` as it stands in a tag.
+    #[inline(always)]
+    fn get(&self, flow: u32) -> Option<&Expectation> {
+        let list = if flow & REPLY != 0 { &self.replies } else { &self.own };
+        list.get((flow & !REPLY) as usize).filter(|expectation| expectation.outcome != SILENT)
     }
 }
 
@@ -135,14 +138,12 @@ impl Expectation {
             Expected::Delivered(arriving) => (arriving.headers, arriving.port, DELIVERED),
             Expected::Dropped(reason) => (sent, 0, reason.get()),
         };
-        let reply = flow & REPLY != 0;
-        let flow = flow & !REPLY;
-        let ipv6 = headers.tuple.family() == Family::Ipv6;
-        let layout = Layout::new(ipv6, headers.tuple.protocol);
-        let digest = match ipv6 {
-            false => digest(Line4::new(flow, reply, fresh, port, &headers).bytes(), &layout, fresh),
-            true => digest(Line6::new(flow, reply, fresh, port, &headers).bytes(), &layout, fresh),
+        let (reply, number) = (flow & REPLY != 0, flow & !REPLY);
+        let arrival = match headers.tuple.family() {
+            Family::Ipv4 => Arrival::read(Line4::new(number, reply, fresh, port, &headers).bytes()),
+            Family::Ipv6 => Arrival::read(Line6::new(number, reply, fresh, port, &headers).bytes()),
         };
+        let digest = arrival.expect("a template reads as a generated frame").digest(fresh);
         Expectation { digest, port, outcome, fresh }
     }
 }
@@ -198,35 +199,38 @@ impl Checker {
     #[inline]
     pub fn note_delivered(&mut self, bytes: &[u8], port: PortNumber) {
         self.accounts.delivered += 1;
-        let Some((layout, tag)) = Layout::of(bytes).zip(Tag::read(bytes)) else {
-            return self.leak(None, Wrong::Unknown);
+        let Some(arrival) = Arrival::read(bytes) else {
+            return self.leak(bytes, Wrong::Unknown);
         };
-        let Some(&expected) = self.expected.get(tag.flow, tag.reply) else {
-            return self.leak(Some(tag), Wrong::Unknown);
+        let Some(&expected) = self.expected.get(arrival.flow) else {
+            return self.leak(bytes, Wrong::Unknown);
         };
-        self.count(tag.flow, tag.reply).delivered += 1;
-        if !self.is_expected(&tag, expected.outcome, DELIVERED) {
-            self.leak(Some(tag), Wrong::Leaked(port));
-        } else if port != expected.port {
-            self.leak(Some(tag), Wrong::Port(port));
-        } else if digest(bytes, &layout, expected.fresh) != expected.digest {
-            self.leak(Some(tag), Wrong::Headers);
-        } else if !is_whole(bytes, &layout, &tag, expected.fresh) {
-            self.leak(Some(tag), Wrong::Bytes);
+        let delivered = &mut self.count(arrival.flow).delivered;
+        *delivered = delivered.wrapping_add(1);
+        let Expectation { digest, port: expected_port, outcome, fresh } = expected;
+        if !self.is_expected(arrival.flow, outcome, DELIVERED) {
+            self.leak(bytes, Wrong::Leaked(port));
+        } else if port != expected_port {
+            self.leak(bytes, Wrong::Port(port));
+        } else if arrival.digest(fresh) != digest {
+            self.leak(bytes, Wrong::Headers);
+        } else if !arrival.is_whole(fresh) {
+            self.leak(bytes, Wrong::Bytes);
         }
     }
 
     /// The frame with this number in `FrameMeta::id` was dropped.
     #[inline]
     pub fn note_dropped(&mut self, id: u64, reason: Reason) {
-        let tag = Tag::of_id(id);
+        let flow = (id & 0xffff_ffff) as u32;
         self.dropped[usize::from(reason.get())] += 1;
-        let Some(&expected) = self.expected.get(tag.flow, tag.reply) else {
-            return self.false_drop(tag, reason);
+        let Some(&expected) = self.expected.get(flow) else {
+            return self.false_drop(id, reason);
         };
-        self.count(tag.flow, tag.reply).dropped += 1;
-        if !self.is_expected(&tag, expected.outcome, reason.get()) {
-            self.false_drop(tag, reason);
+        let dropped = &mut self.count(flow).dropped;
+        *dropped = dropped.wrapping_add(1);
+        if !self.is_expected(flow, expected.outcome, reason.get()) {
+            self.false_drop(id, reason);
         }
     }
 
@@ -268,35 +272,40 @@ impl Checker {
         accounts
     }
 
-    fn count(&mut self, flow: u32, reply: bool) -> &mut Count {
-        let list = if reply { &mut self.replies } else { &mut self.own };
-        &mut list[flow as usize]
+    #[inline(always)]
+    fn count(&mut self, flow: u32) -> &mut Count {
+        let list = if flow & REPLY != 0 { &mut self.replies } else { &mut self.own };
+        &mut list[(flow & !REPLY) as usize]
     }
 
     /// Whether `outcome` is what a generation in question expects.
-    #[inline]
-    fn is_expected(&self, tag: &Tag, base: u8, outcome: u8) -> bool {
-        if self.phases.is_empty() {
-            return base == outcome;
+    #[inline(always)]
+    fn is_expected(&self, flow: u32, base: u8, outcome: u8) -> bool {
+        match self.phases.is_empty() {
+            true => base == outcome,
+            false => self.is_expected_now(flow, outcome),
         }
+    }
+
+    fn is_expected_now(&self, flow: u32, outcome: u8) -> bool {
         let (first, last) = self.generations;
         let phases = self.phases.len() as u64;
         (first..=last).take(self.phases.len()).any(|generation| {
             let lists = &self.phases[(generation % phases) as usize];
-            lists[usize::from(tag.reply)][tag.flow as usize] == outcome
+            lists[usize::from(flow & REPLY != 0)][(flow & !REPLY) as usize] == outcome
         })
     }
 
     #[cold]
-    fn leak(&mut self, frame: Option<Tag>, wrong: Wrong) {
+    fn leak(&mut self, bytes: &[u8], wrong: Wrong) {
         self.accounts.leaks += 1;
-        self.accounts.find(Finding { frame, wrong });
+        self.accounts.find(Finding { frame: Tag::read(bytes), wrong });
     }
 
     #[cold]
-    fn false_drop(&mut self, tag: Tag, reason: Reason) {
+    fn false_drop(&mut self, id: u64, reason: Reason) {
         self.accounts.false_drops += 1;
-        self.accounts.find(Finding { frame: Some(tag), wrong: Wrong::Dropped(reason) });
+        self.accounts.find(Finding { frame: Some(Tag::of_id(id)), wrong: Wrong::Dropped(reason) });
     }
 }
 
@@ -335,100 +344,4 @@ impl fmt::Display for Accounts {
         }
         Ok(())
     }
-}
-
-/// What must not differ among a flow's frames as they arrive, in 64 bits: MACs, the IP header but
-/// for length and checksum, ports or type and identifier, and the fields of TCP that never change.
-#[inline]
-fn digest(bytes: &[u8], layout: &Layout, fresh: bool) -> u64 {
-    let upper = upper_digest(bytes, layout, fresh);
-    let [a, b] = [u64_at(bytes, 0), u64_at(bytes, 8)];
-    if layout.ipv6 {
-        let [c, d, e, g] = [22, 30, 38, 46].map(|at| u64_at(bytes, at));
-        // flow label, next header, hop limit
-        let head = u64_at(bytes, 14) & 0xffff_ffff_0000_ffff;
-        return mix([a, b, c, d]).rotate_left(17) ^ mix([e, g, head, upper]);
-    }
-    // identification, fragment, TTL, protocol
-    let head = u64_at(bytes, 18) & 0xffff_ffff_ffff_0000;
-    mix([a, b, head, u64_at(bytes, 26)]).rotate_left(17) ^ mix([upper, 1, 2, 3])
-}
-
-fn upper_digest(bytes: &[u8], layout: &Layout, fresh: bool) -> u64 {
-    let at = layout.transport;
-    let source_port = if fresh { 0xffff } else { 0 };
-    match layout.protocol {
-        Protocol::TCP => {
-            let ports = u32_at(bytes, at) & !(source_port << 16);
-            let acknowledgement = u32_at(bytes, at + 8);
-            let rest = u32_at(bytes, at + 12) & 0xff00_ffff ^ u32_at(bytes, at + 16) << 16;
-            u64::from(ports) << 32 ^ u64::from(acknowledgement) << 20 ^ u64::from(rest)
-        }
-        Protocol::UDP => {
-            let ports = u32_at(bytes, at) & !(source_port << 16);
-            let no_checksum = bytes[at + 6..at + 8] == [0, 0];
-            u64::from(ports) << 32 | u64::from(no_checksum)
-        }
-        _ => {
-            let rest = u32_at(bytes, at + 4) & !(source_port << 16);
-            u64::from(rest) << 32 | u64::from(u32_at(bytes, at) >> 16)
-        }
-    }
-}
-
-#[inline]
-fn mix(words: [u64; 4]) -> u64 {
-    // pi's digits: nothing up the sleeve
-    const KEYS: [u64; 4] = [
-        0x243f_6a88_85a3_08d3,
-        0x1319_8a2e_0370_7344,
-        0xa409_3822_299f_31d0,
-        0x082e_fa98_ec4e_6c89,
-    ];
-    let multiply = |a: u64, b: u64| {
-        let product = u128::from(a) * u128::from(b);
-        (product >> 64) as u64 ^ product as u64
-    };
-    multiply(words[0] ^ KEYS[0], words[1] ^ KEYS[1])
-        .wrapping_add(multiply(words[2] ^ KEYS[2], words[3] ^ KEYS[3]))
-}
-
-/// Whether lengths and checksums are right, the payload is whole, and what differs from frame to
-/// frame is what this frame's number says.
-#[inline]
-fn is_whole(bytes: &[u8], layout: &Layout, tag: &Tag, fresh: bool) -> bool {
-    let at = layout.transport;
-    let field = |at: usize| usize::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
-    let network = match layout.ipv6 {
-        true => field(18) == bytes.len() - at,
-        false => field(16) == bytes.len() - 14 && fold(words(&bytes[14..at])) == 0xffff,
-    };
-    let transport = match layout.protocol {
-        Protocol::TCP => {
-            let (found, first) = (bytes[at + 13], fresh || tag.number == 0);
-            // a number comes again after 2^32 frames
-            let again = tag.number == 0 && !fresh && found == flags(false, tag.reply).0;
-            found == flags(first, tag.reply).0 || again
-        }
-        Protocol::UDP => field(at + 4) == bytes.len() - at,
-        _ => true,
-    };
-    let port = layout.source_port();
-    let source = !fresh || field(port) == usize::from(fresh_port(tag.number));
-    network && transport && source && has_right_sum(bytes, layout)
-}
-
-/// The checksum of the upper layer; where UDP has none, the compensator makes up for it.
-fn has_right_sum(bytes: &[u8], layout: &Layout) -> bool {
-    let at = layout.transport;
-    let mut sum = words(&bytes[at..]) + super::line::unaddressed(layout, bytes.len());
-    let unsummed = layout.protocol == Protocol::UDP && bytes[at + 6..at + 8] == [0, 0];
-    if !unsummed && layout.protocol != Protocol::ICMP {
-        sum += words(&bytes[if layout.ipv6 { 22 } else { 26 }..at]);
-    }
-    fold(sum) == 0xffff
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from(u32_at(bytes, at)) << 32 | u64::from(u32_at(bytes, at + 4))
 }

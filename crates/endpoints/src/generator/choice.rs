@@ -38,7 +38,7 @@ impl Choice {
     }
 
     /// One of them; `random` has 32 bits.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn draw(&mut self, random: u64, source: &mut Pcg64Mcg) -> usize {
         match self {
             Choice::Uniform { count } => ((random * *count) >> 32) as usize,

@@ -11,7 +11,7 @@ use ringfence_frame::build::{self, Envelope, TcpFields};
 use ringfence_frame::{Protocol, TcpFlags};
 
 use super::Headers;
-use super::tag::{Layout, REPLY, TAG_LEN, fold, words};
+use super::tag::{Layout, REPLY, TAG_LEN, fold, in_memory, words};
 
 /// A line for IPv4.
 pub(crate) type Line4 = Line<64>;
@@ -73,9 +73,10 @@ impl<const N: usize> Line<N> {
             // "an all zero transmitted checksum value means that the transmitter generated no
             // checksum" (RFC 768); the compensator makes up for it without the addresses
             frame[layout.transport + 6..layout.transport + 8].fill(0);
-            let sum = words(&frame[layout.transport..]) + unaddressed(&layout, frame.len());
+            let sum = words(&frame[layout.transport..])
+                + unaddressed(layout.protocol, frame.len() - layout.transport);
             let compensator = !fold(sum);
-            frame[layout.tag + 4..layout.tag + 6].copy_from_slice(&compensator.to_be_bytes());
+            frame[layout.tag + 4..layout.tag + 6].copy_from_slice(&compensator.to_ne_bytes());
         }
         let mut line = Line([0; N]);
         line.0[..frame.len()].copy_from_slice(&frame);
@@ -96,7 +97,7 @@ impl<const N: usize> Line<N> {
 
     /// Its number in a tag, the reply bit included.
     pub(crate) fn flow(&self) -> u32 {
-        self.u32_at(Self::TRANSPORT + if self.info() & TCP != 0 { 20 } else { 8 })
+        self.flow_at(Self::TRANSPORT + if self.info() & TCP != 0 { 20 } else { 8 })
     }
 
     /// The shortest frame, with number 0 and due at 0 if none was written yet.
@@ -111,74 +112,149 @@ impl<const N: usize> Line<N> {
     }
 
     /// Writes the next frame. `len` is without FCS.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&mut self, slot: &mut Slot, meta: &mut FrameMeta, len: usize, due_ns: u64) {
+        let info = self.info();
+        if len > Self::LEN_MIN || info & (UNOPENED | FRESH) != 0 {
+            self.write_any(slot, meta, len, due_ns);
+        } else if info & TCP != 0 {
+            self.write_tcp(slot, meta, due_ns);
+        } else {
+            self.write_datagram(slot, meta, due_ns);
+        }
+    }
+
+    /// The shortest frame of UDP or echo. Around the number, which the last frame has just written,
+    /// the line is copied in two parts: a load across a store that is still on its way would wait.
+    #[inline(always)]
+    fn write_datagram(&mut self, slot: &mut Slot, meta: &mut FrameMeta, due_ns: u64) {
+        let tag_at = Self::TRANSPORT + 8;
+        let number_at = tag_at + 6;
+        let number = self.count(number_at);
+        slot[..number_at].copy_from_slice(&self.0[..number_at]);
+        slot[number_at..number_at + 4].copy_from_slice(&number.to_be_bytes());
+        slot[number_at + 4..number_at + 12].copy_from_slice(&due_ns.to_le_bytes());
+        let less = without(number) + without_time(due_ns);
+        self.finish(slot, meta, (tag_at, number, less), (Self::LEN_MIN, due_ns));
+    }
+
+    /// The shortest frame of TCP, once the flow is open.
+    #[inline(always)]
+    fn write_tcp(&mut self, slot: &mut Slot, meta: &mut FrameMeta, due_ns: u64) {
+        let (number_at, tag_at) = (Self::TRANSPORT + 4, Self::TRANSPORT + 20);
+        let number = self.count(number_at);
+        slot[..number_at].copy_from_slice(&self.0[..number_at]);
+        slot[number_at..number_at + 4].copy_from_slice(&number.to_be_bytes());
+        slot[number_at + 4..Self::LEN_MIN].copy_from_slice(&self.0[number_at + 4..Self::LEN_MIN]);
+        self.finish(slot, meta, (tag_at, number, without(number)), (Self::LEN_MIN, due_ns));
+    }
+
+    /// Any frame.
+    #[inline(never)]
+    fn write_any(&mut self, slot: &mut Slot, meta: &mut FrameMeta, len: usize, due_ns: u64) {
         let info = self.info();
         slot[..N].copy_from_slice(&self.0);
         let (number_at, tag_at) = match info & TCP != 0 {
             true => (Self::TRANSPORT + 4, Self::TRANSPORT + 20),
             false => (Self::TRANSPORT + 14, Self::TRANSPORT + 8),
         };
-        let number = self.u32_at(number_at);
-        let flow = self.u32_at(tag_at);
-        self.0[number_at..number_at + 4].copy_from_slice(&number.wrapping_add(1).to_be_bytes());
-
-        // what differs from the template, as it counts in a checksum
-        let mut sum = u64::from(number);
+        let number = self.count(number_at);
+        let mut less = without(number);
+        let mut more = 0;
         if info & TCP == 0 {
-            sum += (due_ns >> 32) + (due_ns & 0xffff_ffff);
-            slot[tag_at + 10..tag_at + 18].copy_from_slice(&due_ns.to_be_bytes());
+            less += without_time(due_ns);
+            slot[tag_at + 10..tag_at + 18].copy_from_slice(&due_ns.to_le_bytes());
         } else if info & UNOPENED != 0 {
             self.set_info(info & !UNOPENED);
-            let flags = opening_flags(flow & REPLY != 0).0;
-            sum += u64::from(0xffff - u16::from(DATA.0) + u16::from(flags));
+            let flags = opening_flags(self.flow_at(tag_at) & REPLY != 0).0;
+            more += u64::from(0xffff - u16::from(DATA.0) + u16::from(flags));
             slot[Self::TRANSPORT + 13] = flags;
         }
-        // the number of a fresh flow says its port
+        // the number of a fresh flow's frame says its port
         if info & FRESH != 0 {
             let port = fresh_port(number);
-            sum += u64::from(port);
+            more += u64::from(port);
             let at = Self::TRANSPORT + if info & ECHO != 0 { 4 } else { 0 };
             slot[at..at + 2].copy_from_slice(&port.to_be_bytes());
         }
         let len = len.clamp(Self::LEN_MIN, SLOT_LEN);
         if len > Self::LEN_MIN {
-            sum += lengthen::<N>(slot, info, len, number, due_ns);
+            more += lengthen::<N>(slot, info, len);
+            if info & TCP != 0 && len >= tag_at + TAG_LEN {
+                slot[tag_at + 6..tag_at + 10].copy_from_slice(&number.to_be_bytes());
+                slot[tag_at + 10..tag_at + 18].copy_from_slice(&due_ns.to_le_bytes());
+                less += without(number) + without_time(due_ns);
+            }
         }
-        let template = u16::from_be_bytes([self.0[tag_at + 4], self.0[tag_at + 5]]);
-        let compensator = fold(u64::from(template) + u64::from(!fold(sum)));
-        slot[tag_at + 4..tag_at + 6].copy_from_slice(&compensator.to_be_bytes());
+        less += u64::from(!fold(in_memory(more)));
+        self.finish(slot, meta, (tag_at, number, less), (len, due_ns));
+    }
+
+    /// Writes the compensator, where `less` is what differs from the template as it counts in a
+    /// checksum, taken off, and the meta.
+    #[inline(always)]
+    fn finish(
+        &self,
+        slot: &mut Slot,
+        meta: &mut FrameMeta,
+        (tag_at, number, less): (usize, u32, u64),
+        (len, due_ns): (usize, u64),
+    ) {
+        let template = u16::from_ne_bytes([self.0[tag_at + 4], self.0[tag_at + 5]]);
+        let compensator = fold(u64::from(template) + less);
+        slot[tag_at + 4..tag_at + 6].copy_from_slice(&compensator.to_ne_bytes());
         *meta = FrameMeta {
-            port: info & 0xff_ffff,
+            port: self.info() & 0xff_ffff,
             len: len as u32,
-            id: u64::from(number) << 32 | u64::from(flow),
+            id: u64::from(number) << 32 | u64::from(self.flow_at(tag_at)),
             scheduled_ns: due_ns,
         };
     }
 
+    /// The number of the next frame, which it is no longer.
+    #[inline(always)]
+    fn count(&mut self, at: usize) -> u32 {
+        let number = self.u32_at(at);
+        self.0[at..at + 4].copy_from_slice(&number.wrapping_add(1).to_be_bytes());
+        number
+    }
+
+    #[inline(always)]
+    fn flow_at(&self, at: usize) -> u32 {
+        self.u32_at(at).swap_bytes()
+    }
+
+    #[inline(always)]
     fn u32_at(&self, at: usize) -> u32 {
         u32::from_be_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
     }
 
+    #[inline(always)]
     fn info(&self) -> u32 {
-        self.u32_at(N - 4)
+        self.u32_at(N - 4).swap_bytes()
     }
 
     fn set_info(&mut self, info: u32) {
-        self.0[N - 4..].copy_from_slice(&info.to_be_bytes());
+        self.0[N - 4..].copy_from_slice(&info.to_le_bytes());
     }
 }
 
-/// Makes a frame longer than the shortest: lengths, the IPv4 header's checksum, the whole tag where
-/// there is room now, zeros. What that adds to the upper layer's checksum.
-fn lengthen<const N: usize>(
-    slot: &mut Slot,
-    info: u32,
-    len: usize,
-    number: u32,
-    due_ns: u64,
-) -> u64 {
-    let transport = Line::<N>::TRANSPORT;
+/// What takes a number in network order out of a sum in memory order: its complement.
+#[inline(always)]
+fn without(number: u32) -> u64 {
+    u64::from(!number.to_be())
+}
+
+/// The same for a time, which stands there little-endian.
+#[inline(always)]
+fn without_time(due_ns: u64) -> u64 {
+    let due = !due_ns.to_le();
+    (due >> 32) + (due & 0xffff_ffff)
+}
+
+/// Makes a frame longer than the shortest: lengths, the IPv4 header's checksum, zeros. What that
+/// adds to the upper layer's checksum, as a number.
+fn lengthen<const N: usize>(slot: &mut Slot, info: u32, len: usize) -> u64 {
     let more = (len - Line::<N>::LEN_MIN) as u16;
     slot[Line::<N>::LEN_MIN..len].fill(0);
     let add = |slot: &mut Slot, at: usize| {
@@ -193,29 +269,25 @@ fn lengthen<const N: usize>(
         let checksum = !fold(u64::from(sum) + u64::from(more));
         slot[24..26].copy_from_slice(&checksum.to_be_bytes());
     }
-    if info & TCP != 0 {
-        let tag_at = transport + 20;
-        let mut sum = u64::from(more);
-        if len >= tag_at + TAG_LEN {
-            slot[tag_at + 6..tag_at + 10].copy_from_slice(&number.to_be_bytes());
-            slot[tag_at + 10..tag_at + 18].copy_from_slice(&due_ns.to_be_bytes());
-            sum += u64::from(number) + (due_ns >> 32) + (due_ns & 0xffff_ffff);
-        }
-        return sum;
-    }
-    if info & ECHO != 0 {
+    match info & (TCP | ECHO) {
         // the pseudo header of ICMPv6 has the length, ICMP has none
-        return if Line::<N>::IPV6 { u64::from(more) } else { 0 };
+        ECHO if Line::<N>::IPV6 => u64::from(more),
+        ECHO => 0,
+        TCP => u64::from(more),
+        _ => {
+            add(slot, Line::<N>::TRANSPORT + 4);
+            2 * u64::from(more)
+        }
     }
-    add(slot, transport + 4);
-    2 * u64::from(more)
 }
 
-/// What the pseudo header adds beside the addresses, for a frame of `len` bytes.
-pub(crate) fn unaddressed(layout: &Layout, len: usize) -> u64 {
-    match layout.protocol {
+/// What the pseudo header adds beside the addresses, for `len` bytes of upper layer, as it counts
+/// in memory order.
+#[inline(always)]
+pub(crate) fn unaddressed(protocol: Protocol, len: usize) -> u64 {
+    match protocol {
         Protocol::ICMP => 0,
-        Protocol(number) => u64::from(number) + (len - layout.transport) as u64,
+        Protocol(number) => in_memory(u64::from(number) + len as u64),
     }
 }
 
@@ -226,7 +298,7 @@ fn first_frame(headers: &Headers, reply: bool, fresh: bool, tag: u32) -> Vec<u8>
     let (source, target) = (tuple.source, tuple.target);
     let envelope = Envelope { source_mac, target_mac, source, target, ttl };
     let mut payload = [0; TAG_LEN];
-    payload[..4].copy_from_slice(&tag.to_be_bytes());
+    payload[..4].copy_from_slice(&tag.to_le_bytes());
     let source_port = if fresh { 0 } else { tuple.source_port };
     match (tuple.protocol, source) {
         (Protocol::TCP, _) => {

@@ -6,6 +6,8 @@
 //! the template, whatever else changes from frame to frame, so that no checksum is ever computed. Then
 //! come the frame's number in its flow and the scheduled time, if they have room: in the 64 bytes of
 //! a TCP frame they have not, and the TCP sequence number (which counts frames) stands for the first.
+//! Flow and time are little-endian, the number is big-endian as a sequence number is. Checksums are
+//! added up in memory order, which the Internet checksum allows (RFC 1071).
 
 use ringfence_frame::Protocol;
 
@@ -66,14 +68,6 @@ impl Layout {
     pub(crate) fn has_whole_tag(&self, len: usize) -> bool {
         len >= self.tag + TAG_LEN
     }
-
-    /// Where the source port, or the identifier of an echo, stands.
-    pub(crate) fn source_port(&self) -> usize {
-        match self.protocol {
-            Protocol::TCP | Protocol::UDP => self.transport,
-            _ => self.transport + 4,
-        }
-    }
 }
 
 /// What a generated frame says of itself.
@@ -93,10 +87,10 @@ impl Tag {
     /// Reads the tag, as it stands, of a frame that has the shape of a generated one.
     pub fn read(bytes: &[u8]) -> Option<Tag> {
         let layout = Layout::of(bytes)?;
-        let flow = u32_at(bytes, layout.tag);
+        let flow = u32_at(bytes, layout.tag).swap_bytes();
         let scheduled_ns = layout.has_whole_tag(bytes.len()).then(|| {
-            let [high, low] = [layout.tag + 10, layout.tag + 14].map(|at| u32_at(bytes, at));
-            u64::from(high) << 32 | u64::from(low)
+            let [low, high] = [layout.tag + 10, layout.tag + 14].map(|at| u32_at(bytes, at));
+            u64::from(high.swap_bytes()) << 32 | u64::from(low.swap_bytes())
         });
         Some(Tag {
             flow: flow & !REPLY,
@@ -129,21 +123,27 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-/// A sum in 16 bits, carries added in (RFC 1071).
-#[inline]
+/// A sum in 16 bits, carries added in: each half is added to the other, and the upper one has got
+/// the carry.
+#[inline(always)]
 pub(crate) fn fold(sum: u64) -> u16 {
-    let sum = (sum >> 32) + (sum & 0xffff_ffff);
-    let sum = (sum >> 16 & 0xffff) + (sum & 0xffff) + (sum >> 32);
-    let sum = (sum >> 16) + (sum & 0xffff);
-    ((sum >> 16) + (sum & 0xffff)) as u16
+    let sum = (sum.wrapping_add(sum.rotate_left(32)) >> 32) as u32;
+    (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
 }
 
-/// `bytes` as 16-bit words, added up; an odd last byte is padded with 0.
+/// `bytes` as 16-bit words in memory order, added up; an odd last byte is padded with 0. At most
+/// 16 GiB.
+#[inline(always)]
 pub(crate) fn words(bytes: &[u8]) -> u64 {
     let (chunks, rest) = bytes.as_chunks::<4>();
-    let mut sum: u64 = chunks.iter().map(|chunk| u64::from(u32::from_be_bytes(*chunk))).sum();
+    let sum: u64 = chunks.iter().map(|chunk| u64::from(u32::from_ne_bytes(*chunk))).sum();
     let mut last = [0; 4];
     last[..rest.len()].copy_from_slice(rest);
-    sum += u64::from(u32::from_be_bytes(last));
-    (sum >> 32) + (sum & 0xffff_ffff)
+    sum + u64::from(u32::from_ne_bytes(last))
+}
+
+/// A number as it counts in a sum in memory order.
+#[inline(always)]
+pub(crate) fn in_memory(number: u64) -> u64 {
+    u64::from(fold(number).to_be())
 }

@@ -21,6 +21,10 @@ use super::{Expected, FlowError, FlowSpec, Fresh, Headers, Pattern, Popularity, 
 
 /// Frames written in one go.
 const BLOCK: usize = 64;
+/// Lines that the second-level cache holds: there is nothing to wait for.
+const LINES_CACHED: usize = 4_096;
+/// The shortest frame for IPv4, without FCS.
+const SHORT: usize = 60;
 /// The FCS, on the wire only.
 const FCS_LEN: usize = 4;
 /// Frames of 64, 570 and 1,518 bytes in the mix.
@@ -72,6 +76,11 @@ pub struct TrafficGenerator {
     schedule: Option<Schedule>,
     fresh_schedule: Option<Schedule>,
     random: Pcg64Mcg,
+    /// Room for the draws of one block.
+    block: [Drawn; BLOCK],
+    indices: [u32; BLOCK],
+    /// The one class that is drawn from, if there is no other and its frames are all alike.
+    plain: Option<usize>,
     stage: Stage,
     /// How many lines the stage is through with.
     cursor: usize,
@@ -81,9 +90,9 @@ pub struct TrafficGenerator {
 /// A line drawn.
 #[derive(Clone, Copy, Default)]
 struct Drawn {
-    class: usize,
-    index: usize,
-    len: usize,
+    index: u32,
+    len: u16,
+    class: u16,
     due_ns: u64,
 }
 
@@ -150,6 +159,9 @@ impl TrafficGenerator {
             schedule: pattern.rate.map(Schedule::new),
             fresh_schedule: fresh_rate.map(Schedule::new),
             random: Pcg64Mcg::seed_from_u64(seed),
+            block: [Drawn::default(); BLOCK],
+            indices: [0; BLOCK],
+            plain: None,
             stage: Stage::Open,
             cursor: 0,
             frames_sent: 0,
@@ -200,6 +212,17 @@ impl TrafficGenerator {
         if let Some(last) = places.clone().find(takes_part).or_else(|| places.find(could)) {
             self.thresholds[last..].fill(65_536);
         }
+        self.plain = self.plain_class(pattern);
+    }
+
+    fn plain_class(&self, pattern: &Pattern) -> Option<usize> {
+        let before =
+            |class: usize| class.checked_sub(1).map_or(0, |before| self.thresholds[before]);
+        let only = (0..CLASSES.len())
+            .find(|&class| before(class) == 0 && self.thresholds[class] == 65_536)?;
+        let short = self.lens.iter().all(|&len| usize::from(len) <= SHORT);
+        let plain = pattern.rate.is_none() && short && self.lines[only].v6.is_empty();
+        plain.then_some(only)
     }
 
     /// Starts a stage from its beginning; rates count from when it is next asked for frames.
@@ -284,26 +307,64 @@ impl TrafficGenerator {
         }
         let (slots, metas) = (&mut slots[written..], &mut metas[written..]);
         for (slots, metas) in slots.chunks_mut(BLOCK).zip(metas.chunks_mut(BLOCK)) {
-            let mut block = [Drawn::default(); BLOCK];
-            let mut drawn = 0;
-            for place in block.iter_mut().take(slots.len()) {
-                let Some(due_ns) = self.due(now_ns) else { break };
-                *place = self.draw(due_ns);
-                drawn += 1;
-            }
-            let block = &block[..drawn];
-            black_box(
-                block.iter().fold(0, |sum, one| sum ^ self.lines[one.class].touch(one.index)),
-            );
-            for ((slot, meta), one) in slots.iter_mut().zip(metas).zip(block) {
-                self.lines[one.class].write(one.index, slot, meta, one.len, one.due_ns);
-            }
+            let drawn = match self.plain {
+                Some(class) => self.plain_block(class, slots, metas, now_ns),
+                None => self.block(slots, metas, now_ns),
+            };
             written += drawn;
             if drawn < slots.len() {
                 break;
             }
         }
         written
+    }
+
+    /// The frames of one block, from one class, IPv4, all as short as can be and due now.
+    fn plain_block(
+        &mut self,
+        class: usize,
+        slots: &mut [Slot],
+        metas: &mut [FrameMeta],
+        now_ns: u64,
+    ) -> usize {
+        let TrafficGenerator { lines, indices, random, .. } = self;
+        let Lines { v4, choice, .. } = &mut lines[class];
+        let indices = &mut indices[..slots.len().min(BLOCK)];
+        for index in indices.iter_mut() {
+            *index = choice.draw(random.next_u64() >> 32, random) as u32;
+        }
+        if v4.len() > LINES_CACHED {
+            let touch = |&index: &u32| v4[index as usize].touch();
+            black_box(indices.iter().fold(0, |sum, index| sum ^ touch(index)));
+        }
+        for ((slot, meta), &index) in slots.iter_mut().zip(metas).zip(&*indices) {
+            v4[index as usize].write(slot, meta, 0, now_ns);
+        }
+        indices.len()
+    }
+
+    /// The frames of one block, of any kind.
+    fn block(&mut self, slots: &mut [Slot], metas: &mut [FrameMeta], now_ns: u64) -> usize {
+        let drawn = self.draw_block(slots.len(), now_ns);
+        let TrafficGenerator { lines, block, .. } = self;
+        let block = &block[..drawn];
+        let touch = |one: &Drawn| lines[usize::from(one.class)].touch(one.index as usize);
+        black_box(block.iter().fold(0, |sum, one| sum ^ touch(one)));
+        for ((slot, meta), one) in slots.iter_mut().zip(metas).zip(block) {
+            let Drawn { index, len, class, due_ns } = *one;
+            lines[usize::from(class)].write(index as usize, slot, meta, len.into(), due_ns);
+        }
+        drawn
+    }
+
+    /// Draws lines into the block, `most` unless fewer are due; how many.
+    #[inline]
+    fn draw_block(&mut self, most: usize, now_ns: u64) -> usize {
+        for place in 0..most.min(BLOCK) {
+            let Some(due_ns) = self.due(now_ns) else { return place };
+            self.block[place] = self.draw(due_ns);
+        }
+        most.min(BLOCK)
     }
 
     /// Fresh flows with a rate of their own.
@@ -342,7 +403,7 @@ impl TrafficGenerator {
             .sum();
         let index = self.lines[class].choice.draw(random >> 32, &mut self.random);
         let size = ((random >> 16 & 0xffff) as usize * IMIX.len()) >> 16;
-        Drawn { class, index, len: usize::from(self.lens[size]), due_ns }
+        Drawn { class: class as u16, index: index as u32, len: self.lens[size], due_ns }
     }
 
     /// Every line: its flow, the reply bit included, and how many frames were sent of it.
@@ -376,7 +437,7 @@ impl Lines {
         self.len() == 0
     }
 
-    #[inline]
+    #[inline(always)]
     fn touch(&self, index: usize) -> u8 {
         match self.v4.get(index) {
             Some(line) => line.touch(),
@@ -384,7 +445,7 @@ impl Lines {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn write(
         &mut self,
         index: usize,

@@ -335,7 +335,7 @@ impl<'a, S, O: Observer> Walk<'a, S, O> {
     fn located(&mut self, located: &Result<Route, Unreachable>) {
         self.to = located.as_ref().ok().map(|route| route.to);
         self.event(|| match located {
-            Ok(route) => Event::Located(route.clone()),
+            Ok(route) => Event::Located(*route),
             Err(why) => Event::NoWay(*why),
         });
     }

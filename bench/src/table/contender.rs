@@ -54,6 +54,12 @@ pub(super) trait Worker: Send {
 
     /// Between two batches.
     fn rest(&mut self) {}
+
+    /// Before a trial.
+    fn wake(&mut self) {}
+
+    /// After it, until the next.
+    fn sleep(&mut self) {}
 }
 
 /// A table with all sessions that stay, and its bytes.

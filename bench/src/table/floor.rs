@@ -1,5 +1,5 @@
-//! What the machine's memory gives: random lines out of as much memory as the records take, read
-//! and written, on as many workers.
+//! What the machine's memory gives: random lines out of as much memory as the records take, read and
+//! written, on as many workers, and on huge pages as the session table's.
 
 use std::sync::Barrier;
 use std::sync::atomic::AtomicU64;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ringfence_measure::floor::{RandomLines, Visit};
 use ringfence_measure::{Clock, trials};
+use ringfence_memory::{Pages, Zeroed};
 
 /// Bytes of a session's records.
 const SESSION_BYTES: usize = 128;
@@ -14,7 +15,7 @@ const SESSION_BYTES: usize = 128;
 const STEP: u64 = 512;
 
 pub(super) struct Floor {
-    memory: Vec<AtomicU64>,
+    memory: Zeroed<AtomicU64>,
     seed: u64,
 }
 
@@ -22,7 +23,7 @@ impl Floor {
     /// Memory for the records of so many sessions.
     pub(super) fn new(sessions: usize, seed: u64) -> Floor {
         let words = sessions.saturating_mul(SESSION_BYTES) / size_of::<u64>();
-        let floor = Floor { memory: (0..words).map(|_| AtomicU64::new(0)).collect(), seed };
+        let floor = Floor { memory: Zeroed::new(words, Pages::Huge), seed };
         if let Some(lines) = RandomLines::new(&floor.memory, seed) {
             lines.fill();
         }

@@ -9,6 +9,8 @@ pub(super) const INTERFACES: u32 = 1_024;
 const UDP: u8 = 17;
 /// Room beyond the sessions, as a divisor: they fill four fifths of it.
 const SPARE_PART: usize = 4;
+/// Room for so many of them at least.
+const SPARE_BLOCKS: usize = 16;
 /// Keys in a list: a multiple of every batch.
 const LIST: usize = 1 << 21;
 /// Sessions that a worker enters and takes out again: at least, and at most.
@@ -99,13 +101,15 @@ impl Lists {
 
 impl Flows {
     pub(super) fn new(seed: u64, sessions: usize, workers: usize) -> Flows {
-        let block = (sessions / SPARE_PART / 2 / workers).clamp(*BLOCK.start(), *BLOCK.end());
+        let block =
+            (sessions / SPARE_PART / SPARE_BLOCKS / workers).clamp(*BLOCK.start(), *BLOCK.end());
         Flows { seed, sessions, workers, block }
     }
 
     /// Sessions that each table has room for.
     pub(super) fn capacity(&self) -> usize {
-        let spare = (self.sessions / SPARE_PART).max(self.block * self.workers);
+        // what was taken out is free again only after a while, where readers are not waited for
+        let spare = (self.sessions / SPARE_PART).max(SPARE_BLOCKS * self.block * self.workers);
         self.sessions + spare
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use ringfence_frame::{Direction, Instant, Ip, Protocol, Transport, Udp};
 use ringfence_session::{
-    End, FlowWorker, FlowsConfig, Forward, Limits, Opening, Passage, PortId, Step, Timeouts, V4,
+    End, FlowWorker, FlowsConfig, Forward, Limits, Opening, Passage, PortId, Room, Step, Timeouts,
+    V4,
 };
 
 use super::contender::{Contender, Worker};
@@ -16,6 +17,8 @@ use super::maps::FRAME_BYTES;
 
 /// Look-ups that are under way at once.
 const BATCH: usize = 32;
+/// How often room is asked for before giving up.
+const PATIENCE: usize = 1_000_000;
 /// The one epoch there is.
 const EPOCH: u32 = 1;
 /// Longer than any run.
@@ -70,7 +73,11 @@ impl Table {
 
 impl Contender for Table {
     fn workers(&mut self) -> Vec<Box<dyn Worker + '_>> {
-        let handle = |_| Box::new(Handle { worker: self.register() }) as Box<dyn Worker>;
+        let handle = |_| {
+            let mut handle = Handle { worker: self.register() };
+            handle.sleep();
+            Box::new(handle) as Box<dyn Worker>
+        };
         (0..self.workers).map(handle).collect()
     }
 
@@ -107,6 +114,24 @@ impl Handle {
     }
 }
 
+impl Handle {
+    /// Room, waited for while another worker has not yet passed a quiescent point since what was
+    /// taken out: the system may have taken it off its processor. If none comes the removal will
+    /// find nothing, which fails the measurement.
+    fn reserve(&mut self, halves: &[u32; 2], ip: &Ip, now: Instant) -> Option<Room> {
+        for _ in 0..PATIENCE {
+            match self.worker.reserve(halves, ip, now) {
+                Ok(room) => return Some(room),
+                Err(_) => {
+                    self.worker.quiescent();
+                    std::thread::yield_now();
+                }
+            }
+        }
+        None
+    }
+}
+
 impl Worker for Handle {
     fn look_up(&mut self, keys: &[Key], now_ms: u32) -> u64 {
         let mut found = 0;
@@ -135,8 +160,7 @@ impl Worker for Handle {
         let now = Instant::from_ms(u64::from(now_ms));
         let ip = ip(flow);
         let halves = [flow.sender, flow.receiver];
-        // a refusal shows in the removal, which finds nothing
-        let Ok(room) = self.worker.reserve(&halves, &ip, now) else { return };
+        let Some(room) = self.reserve(&halves, &ip, now) else { return };
         let opening =
             || Step::Open(Opening { timeouts: &TIMEOUTS, over_internet: false, tally: 0 });
         let passage = Passage {
@@ -164,6 +188,14 @@ impl Worker for Handle {
 
     fn rest(&mut self) {
         self.worker.quiescent();
+    }
+
+    fn wake(&mut self) {
+        self.worker.wake();
+    }
+
+    fn sleep(&mut self) {
+        self.worker.sleep();
     }
 }
 

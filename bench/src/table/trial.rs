@@ -275,6 +275,12 @@ fn side_by_side<const N: usize>(
     workers: &mut [Box<dyn Worker + '_>],
     work: Work<'_, N>,
 ) -> anyhow::Result<[f64; N]> {
+    let work = |number: usize, worker: &mut dyn Worker| {
+        worker.wake();
+        let result = work(number, worker);
+        worker.sleep();
+        result
+    };
     if let [only] = workers {
         return work(0, &mut **only);
     }
@@ -284,7 +290,7 @@ fn side_by_side<const N: usize>(
             .iter_mut()
             .enumerate()
             .map(|(number, worker)| {
-                let barrier = &barrier;
+                let (barrier, work) = (&barrier, &work);
                 scope.spawn(move || {
                     barrier.wait();
                     work(number, &mut **worker)

@@ -194,7 +194,7 @@ impl Index {
 
     #[inline]
     fn scaled(&self, half: u64) -> usize {
-        (half * self.buckets.len() as u64 >> 32) as usize
+        ((half * self.buckets.len() as u64) >> 32) as usize
     }
 
     fn claim(&self, first: usize, second: usize, meta: u32, hash: u64, line: u32) -> Option<Claim> {

@@ -30,8 +30,6 @@ mod way;
 mod wire_key;
 mod worker;
 
-pub mod plain;
-
 pub use fast::Established;
 pub use flows::Flows;
 pub use limits::{Limit, Limits};
@@ -39,7 +37,6 @@ pub use passage::{
     End, FlowsConfig, Forward, InterfaceId, MemoryUse, Opening, Passage, Session, SessionId, Step,
     TcpNote,
 };
-pub use plain::{SessionRef, Sessions};
 pub use state::{FirstPacket, TcpMidstream, TcpPhase};
 pub use timeouts::{TimeoutError, Timeouts};
 pub use wire_key::{Family, Key, KeyV4, KeyV6, PORTS_MAX, PortId, Requests, V4, V6};

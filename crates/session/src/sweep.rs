@@ -138,11 +138,9 @@ impl<F: Family> Hands<'_, F> {
         }
     }
 
-    /// Ends every half.
-    pub(crate) fn end_all(&mut self) {
-        (0..self.table.store.used()).for_each(|record| {
-            self.end(record, HALVES);
-        });
+    /// Ends every half; returns how many.
+    pub(crate) fn end_all(&mut self) -> usize {
+        (0..self.table.store.used()).map(|record| self.end(record, HALVES)).sum()
     }
 
     fn look(&mut self, begin: u32, end: u32, all: bool) -> usize {

@@ -314,8 +314,9 @@ impl FlowWorker {
     /// small slice it takes a second for a whole table. If `slice_max` is as many as there are
     /// records, all are looked at.
     pub fn expire(&mut self, now: Instant, slice_max: usize) -> usize {
-        self.tick(now);
-        self.hands::<V4>(now).sweep(slice_max) + self.hands::<V6>(now).sweep(slice_max)
+        let slept = self.tick(now);
+        let swept = self.hands::<V4>(now).sweep(slice_max) + self.hands::<V6>(now).sweep(slice_max);
+        slept + swept
     }
 
     /// Its number among the workers that may be registered at a time, from 0.
@@ -375,13 +376,14 @@ impl FlowWorker {
     }
 
     /// Keeps the table's clock near, and forgets everything after a sleep so long that nothing
-    /// can have lived through it.
-    fn tick(&mut self, now: Instant) {
-        if self.flows.has_slept_through(now) {
-            self.hands::<V4>(now).end_all();
-            self.hands::<V6>(now).end_all();
-        }
+    /// can have lived through it. Returns how many sessions that were.
+    fn tick(&mut self, now: Instant) -> usize {
+        let ended = match self.flows.has_slept_through(now) {
+            true => self.hands::<V4>(now).end_all() + self.hands::<V6>(now).end_all(),
+            false => 0,
+        };
         self.flows.set_clock(now);
+        ended
     }
 }
 

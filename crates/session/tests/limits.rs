@@ -7,8 +7,8 @@ mod support;
 use std::time::Duration;
 
 use ringfence_frame::{Direction, Instant};
-use ringfence_session::{Limit, Limits, SessionId, Sessions, Timeouts};
-use support::{Line, Walk};
+use ringfence_session::{Limit, Limits};
+use support::{Line, One, Walk};
 
 fn limits(sessions: usize, per_interface: usize, half_open: usize) -> Limits {
     Limits {
@@ -135,24 +135,22 @@ fn room_is_kept_for_the_other_half() {
     let syn = Line::read("0 out S local=9").ip;
     let now = Instant::START;
     walk.check("0 out S -> opens 1 opening until 20000");
-    let rows: [(_, _, &[u32], _); 9] = [
+    let rows: [(_, _, &[u32], _); 7] = [
         (1, udp, &[], Ok(())),
         (1, udp, &[2], Ok(())),
         (1, udp, &[1], Err(Limit::Sessions)),
-        (1, udp, &[2, 2], Err(Limit::Sessions)),
-        (2, syn, &[1], Ok(())),
+        (2, syn, &[1], Err(Limit::HalfOpen)),
         (2, udp, &[2], Ok(())),
         (2, syn, &[2], Err(Limit::HalfOpen)),
         (1, syn, &[], Err(Limit::HalfOpen)),
-        (1, syn, &[2, 2], Err(Limit::Sessions)),
     ];
     for (nic, ip, others, expected) in rows {
-        assert_eq!(walk.sessions.check_room(nic, &ip, others, now), expected);
+        assert_eq!(walk.room(nic, &ip, others, now), expected);
     }
     walk.check("1 out udp -> opens 2 until 30001");
-    assert_eq!(walk.sessions.check_room(2, &udp, &[], now), Ok(()));
-    assert_eq!(walk.sessions.check_room(2, &udp, &[1], now), Err(Limit::Sessions));
-    assert_eq!(walk.sessions.check_room(1, &udp, &[], now), Err(Limit::Sessions));
+    assert_eq!(walk.room(2, &udp, &[], now), Ok(()));
+    assert_eq!(walk.room(2, &udp, &[1], now), Err(Limit::Sessions));
+    assert_eq!(walk.room(1, &udp, &[], now), Err(Limit::Sessions));
 }
 
 /// Places are given back however a session ends.
@@ -161,21 +159,18 @@ fn an_ended_session_gives_its_place_back() {
     let mut walk = Walk::limited(limits(1, 1, 1));
     walk.check("0 out S -> opens 1 opening until 20000");
     let Line { ip, direction, now, .. } = Line::read("1 out S");
-    let found = walk.sessions.find(1, direction, &ip, now).unwrap();
-    assert_eq!(walk.sessions.remove(found).id, SessionId(1));
-    assert_eq!((walk.sessions.len(), walk.sessions.is_empty()), (0, true));
-    assert_eq!(walk.sessions.next_deadline(), None);
+    walk.end(1, direction, &ip, now);
+    assert_eq!(walk.len(), 0);
     walk.check(
         "2 out S         -> opens 2 opening until 20002
          3 out S local=2 -> session-limit",
     );
-    assert_eq!((walk.sessions.len(), walk.sessions.is_empty()), (1, false));
-    assert_eq!(walk.sessions.expire(Instant::from_ms(20_003), 1), 1);
-    assert_eq!(walk.sessions.len(), 0);
+    assert_eq!(walk.len(), 1);
+    assert_eq!(walk.expire(Instant::from_ms(20_003)), 1);
+    assert_eq!(walk.len(), 0);
     walk.check("20003 out S local=2 -> opens 3 opening until 40003");
-    walk.sessions.clear();
-    assert_eq!((walk.sessions.len(), walk.sessions.iter().count()), (0, 0));
-    assert_eq!(walk.sessions.next_deadline(), None);
+    walk.clear();
+    assert_eq!((walk.len(), walk.sessions().len()), (0, 0));
     // counting at 1 again, the limits stay
     walk.check(
         "0 out S         -> opens 1 opening until 20000
@@ -183,9 +178,9 @@ fn an_ended_session_gives_its_place_back() {
     );
 }
 
-/// `expire` removes what is dead, in slices, and the next deadline is the moment to call it.
+/// `expire` removes what is dead, all or in slices.
 #[test]
-fn the_dead_are_expired_in_slices() {
+fn the_dead_are_expired() {
     let mut walk = Walk::new();
     walk.check(
         "0 out udp local=1 -> opens 1 until 30000
@@ -193,22 +188,16 @@ fn the_dead_are_expired_in_slices() {
          0 out udp local=3 -> opens 3 until 30000
          5 out udp local=4 -> opens 4 until 30005",
     );
-    let sessions = &mut walk.sessions;
     let at = Instant::from_ms;
-    assert_eq!(sessions.next_deadline(), Some(at(30_001)));
-    assert_eq!(sessions.expire(at(30_000), 9), 0);
-    assert_eq!(sessions.expire(at(30_001), 0), 0);
-    assert_eq!(sessions.expire(at(30_001), 2), 2);
-    assert_eq!((sessions.len(), sessions.next_deadline()), (2, Some(at(30_001))));
-    assert_eq!(sessions.expire(at(30_001), 2), 1);
-    assert_eq!((sessions.len(), sessions.next_deadline()), (1, Some(at(30_006))));
-    assert_eq!(sessions.expire(at(30_005), 2), 0);
-    assert_eq!(sessions.expire(at(30_006), 2), 1);
-    assert_eq!((sessions.len(), sessions.next_deadline()), (0, None));
+    assert_eq!(walk.expire(at(30_000)), 0);
+    assert_eq!(walk.both(|one| one.worker.expire(at(30_001), 0)), 0);
+    assert_eq!((walk.expire(at(30_001)), walk.len()), (3, 1));
+    assert_eq!((walk.expire(at(30_005)), walk.len()), (0, 1));
+    assert_eq!((walk.expire(at(30_006)), walk.len()), (1, 0));
 }
 
-/// A refreshed session moves in the queue when its old deadline comes, one whose deadline came
-/// nearer at once. A slice counts both.
+/// A refreshed session is let live when its old deadline comes, one whose deadline came nearer is
+/// looked at in time.
 #[test]
 fn deadlines_move_both_ways() {
     let mut walk = Walk::new();
@@ -219,32 +208,30 @@ fn deadlines_move_both_ways() {
          10  in  SA seq=5 ack=2     -> session 1 established until 910010
          20  out A  seq=2 ack=6     -> session 1 established until 910020",
     );
-    assert_eq!(walk.sessions.next_deadline(), Some(at(20_001)));
-    assert_eq!(walk.sessions.expire(at(20_001), 1), 0);
-    assert_eq!(walk.sessions.next_deadline(), Some(at(30_001)));
-    assert_eq!(walk.sessions.expire(at(30_001), 2), 1);
-    assert_eq!(walk.sessions.next_deadline(), Some(at(910_021)));
+    assert_eq!(walk.expire(at(20_001)), 0);
+    assert_eq!(walk.expire(at(30_001)), 1);
     walk.check("40000 in R seq=6 -> session 1 closing until 43000");
-    assert_eq!(walk.sessions.next_deadline(), Some(at(43_001)));
-    assert_eq!(walk.sessions.expire(at(43_000), 9), 0);
-    assert_eq!(walk.sessions.expire(at(43_001), 9), 1);
-    assert_eq!(walk.sessions.next_deadline(), None);
+    assert_eq!(walk.expire(at(43_000)), 0);
+    assert_eq!(walk.expire(at(43_001)), 1);
 }
 
-/// A slice is spent on refreshed sessions as well: a call costs no more than it says.
+/// Small slices, as a worker takes them once a batch, find all within seconds, and once it is so
+/// late that no hint means anything as well.
 #[test]
-fn a_slice_counts_refreshed_sessions() {
-    let mut walk = Walk::new();
-    walk.check(
-        "0 out udp local=1 -> opens 1 until 30000
-         1 out udp local=2 -> opens 2 until 30001
-         9 out udp local=1 -> session 1 until 30009",
-    );
-    let now = Instant::from_ms(30_002);
-    assert_eq!(walk.sessions.expire(now, 1), 0);
-    assert_eq!(walk.sessions.next_deadline(), Some(now));
-    assert_eq!(walk.sessions.expire(now, 1), 1);
-    assert_eq!(walk.sessions.next_deadline(), Some(Instant::from_ms(30_010)));
+fn slices_find_all() {
+    for (begin, step_ms) in [(0, 1), (65_000, 1), (u64::from(u32::MAX) - 40_000, 20)] {
+        let mut walk = Walk::new();
+        for port in 0..5_000 {
+            let ip = Line::read(&format!("0 out udp local={port}")).ip;
+            walk.open(1, Direction::Outbound, &ip, Instant::from_ms(begin));
+        }
+        let mut found = 0;
+        for step in 0..5_000 {
+            let now = Instant::from_ms(begin + 30_001 + step * step_ms);
+            found += walk.both(|one| one.worker.expire(now, 64));
+        }
+        assert_eq!((found, walk.len()), (5_000, 0), "from {begin}");
+    }
 }
 
 /// Sessions are listed and numbered as they opened, whichever slots are free.
@@ -257,60 +244,48 @@ fn sessions_are_listed_in_the_order_in_which_they_opened() {
          2     out udp -> opens 3 until 30002",
     );
     assert_eq!(walk.list(), "1 opening until 20000\n2 until 60001\n3 until 30002");
-    assert_eq!(walk.sessions.expire(Instant::from_ms(20_001), 9), 1);
+    assert_eq!(walk.expire(Instant::from_ms(20_001)), 1);
     walk.check("20001 out echo -> opens 4 until 50001");
     assert_eq!(walk.list(), "2 until 60001\n3 until 30002\n4 until 50001");
     // A dead one under the same key is replaced, and listed until then.
-    assert_eq!(walk.find("30003 out udp"), None);
-    assert_eq!(walk.sessions.len(), 3);
+    assert_eq!(walk.find_line("30003 out udp"), None);
+    assert_eq!(walk.len(), 3);
     walk.check("30003 out udp -> opens 5 until 60003");
     assert_eq!(walk.list(), "2 until 60001\n4 until 50001\n5 until 60003");
-    assert_eq!(walk.sessions.len(), 3);
+    assert_eq!(walk.len(), 3);
 }
 
-/// The owner's note stays with its session.
+/// What the switch keeps with a session, and what it is counted for.
 #[test]
 fn a_session_keeps_its_note() {
-    let mut sessions: Sessions<String> = Sessions::new(Limits::default());
-    let timeouts = Timeouts::default();
-    let now = Instant::START;
-    let first = Line::read("0 out udp local=1").ip;
-    let second = Line::read("0 out udp local=2").ip;
-    let out = Direction::Outbound;
-    sessions.open(1, out, &first, &timeouts, "first".into(), now);
-    sessions.open(1, out, &second, &timeouts, "second".into(), now);
-    let found = sessions.find(1, out, &first, now).unwrap();
-    sessions.note_mut(found).push_str(" changed");
-    assert_eq!(sessions.get(found).note, "first changed");
-    let other = sessions.find(1, out, &second, now).unwrap();
-    assert_eq!(sessions.get(other).note, "second");
-    assert_eq!(sessions.remove(found).note, "first changed");
+    let mut walk = Walk::new();
+    walk.check("0 in echo -> opens 1 until 30000");
+    let session = walk.sessions()[0];
+    assert_eq!((session.icmp, session.over_internet), (Some((0, 0)), false));
+    assert_eq!((session.tally, session.epoch), (1, 1));
+    let Line { ip, direction, now, .. } = Line::read("0 in echo");
+    let half = |one: &One| one.find(1, direction, &ip, now).unwrap();
+    for (epoch, expected) in [(3, 3), (2, 3), (4, 4)] {
+        walk.both(|one| one.worker.restamp(half(one), epoch));
+        assert_eq!(walk.both(|one| one.worker.epoch(half(one))), expected);
+    }
 }
 
-/// A reference to a session that has ended is a mistake of the caller, not another session.
+/// What is done to a half that has ended does nothing, and nothing to another one.
 #[test]
-#[should_panic(expected = "a reference is used before the table changes")]
-fn a_reference_to_an_ended_session_is_refused() {
+fn a_reference_to_an_ended_session_does_nothing() {
     let mut walk = Walk::new();
     walk.check("0 out udp -> opens 1 until 30000");
     let Line { ip, direction, now, .. } = Line::read("0 out udp");
-    let found = walk.sessions.find(1, direction, &ip, now).unwrap();
-    walk.sessions.remove(found);
+    walk.both(|one| {
+        let found = one.find(1, direction, &ip, now).unwrap();
+        one.worker.end(found, now);
+        one.worker.end(found, now);
+        assert_eq!(one.find(1, direction, &ip, now), None);
+        assert_eq!(one.worker.session(found).id.0, 1);
+    });
+    assert_eq!(walk.len(), 0);
     walk.check("1 out udp -> opens 2 until 30001");
-    walk.sessions.get(found);
-}
-
-/// The same, for a change.
-#[test]
-#[should_panic(expected = "a reference is used before the table changes")]
-fn an_advance_of_an_ended_session_is_refused() {
-    let mut walk = Walk::new();
-    walk.check("0 out udp -> opens 1 until 30000");
-    let Line { ip, direction, now, .. } = Line::read("0 out udp");
-    let found = walk.sessions.find(1, direction, &ip, now).unwrap();
-    walk.sessions.remove(found);
-    walk.check("1 out udp -> opens 2 until 30001");
-    walk.sessions.advance(found, direction, &ip, now);
 }
 
 /// Many sessions: each is found, they end in order of their deadlines, and the places are used
@@ -324,20 +299,18 @@ fn many_sessions() {
     let out = Direction::Outbound;
     walk.timeouts.udp = Duration::from_secs(100);
     for round in 0..2 {
-        walk.sessions.clear();
+        walk.clear();
         for port in 0..COUNT {
-            let id = walk.sessions.open(1, out, &line(port), &walk.timeouts, "", at(port));
+            let id = walk.open(1, out, &line(port), at(port));
             assert_eq!(id.0, u64::from(port) + 1, "round {round}");
         }
         for port in 0..COUNT {
-            let found = walk.sessions.find(1, out, &line(port), at(COUNT)).unwrap();
-            assert_eq!(found.id().0, u64::from(port) + 1);
+            let found = walk.find(1, out, &line(port), at(COUNT)).unwrap();
+            assert_eq!(found.id.0, u64::from(port) + 1);
         }
-        for expired in 0..u64::from(COUNT) {
-            let now = Instant::from_ms(100_001 + expired);
-            assert_eq!(walk.sessions.next_deadline(), Some(now));
-            assert_eq!(walk.sessions.expire(now, usize::MAX), 1);
+        for expired in (0..u64::from(COUNT)).step_by(100) {
+            assert_eq!(walk.expire(Instant::from_ms(100_000 + expired + 100)), 100);
         }
-        assert!(walk.sessions.is_empty());
+        assert_eq!(walk.len(), 0);
     }
 }

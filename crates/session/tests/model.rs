@@ -1,4 +1,4 @@
-//! The table against a reference that is slow and obvious: a list of sessions, each with all that
+//! The model of the table (`support/plain`) against a reference that is slower and more obvious: a list of sessions, each with all that
 //! was seen of it, read anew for every packet. Random packets, times and limits drive both; a
 //! failure names its seed.
 
@@ -13,11 +13,11 @@ use std::time::Duration;
 use ringfence_frame::{
     Direction, IcmpKind, Instant, Ip, Protocol, Tcp, TcpFlags, Transport, Tuple, Udp,
 };
-use ringfence_session::plain::Session;
 use ringfence_session::{
-    FirstPacket, InterfaceId, Limit, Limits, SessionRef, Sessions, TcpMidstream, TcpPhase, Timeouts,
+    FirstPacket, InterfaceId, Limit, Limits, TcpMidstream, TcpPhase, Timeouts,
 };
-use support::{LOCAL, REMOTE, icmp, ip};
+use support::plain::{Session, SessionRef, Sessions};
+use support::{Chance, LOCAL, REMOTE, icmp, ip};
 
 const SEEDS: Range<u64> = 0..10_000;
 const STEPS: usize = 60;
@@ -257,31 +257,6 @@ fn first_packet(ip: &Ip, midstream: TcpMidstream) -> FirstPacket {
 }
 
 // ---- the driver
-
-struct Chance(u64);
-
-impl Chance {
-    /// splitmix64
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn pick<T: Copy>(&mut self, among: &[T]) -> T {
-        among[self.below(among.len() as u64) as usize]
-    }
-
-    fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
-}
 
 struct Drive {
     seed: u64,

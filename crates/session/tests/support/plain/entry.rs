@@ -2,16 +2,16 @@
 
 use ringfence_frame::{Direction, Icmp, IcmpKind, Instant, Ip, Transport};
 
-use crate::plain::key::Key;
-use crate::plain::table::Session;
-use crate::tcp::{self, Effect, Sides};
-use crate::timeouts::Kept;
-use crate::{InterfaceId, SessionId, TcpPhase, Timeouts};
+use super::key::Key;
+use super::table::Session;
+use super::tcp::{self, Effect, Sides};
+use super::{Kept, kept_by};
+use ringfence_session::{InterfaceId, SessionId, TcpPhase, Timeouts};
 
 /// A session and what the table alone needs to know of it.
 #[derive(Debug)]
-pub(crate) struct Entry<T> {
-    pub(crate) session: Session<T>,
+pub struct Entry<T> {
+    pub session: Session<T>,
     requests: Option<Direction>,
     timeouts: Kept,
     /// Whether both directions have been seen.
@@ -19,21 +19,21 @@ pub(crate) struct Entry<T> {
     /// For TCP, `Some` as `session.tcp` is.
     sides: Option<Sides>,
     /// The deadline under which the table's queue holds it; not later than its own.
-    pub(crate) queued: Instant,
+    pub queued: Instant,
 }
 
 /// The circumstances of a first packet.
-pub(crate) struct Opening<'a> {
-    pub(crate) id: SessionId,
-    pub(crate) interface: InterfaceId,
-    pub(crate) direction: Direction,
-    pub(crate) timeouts: &'a Timeouts,
-    pub(crate) now: Instant,
+pub struct Opening<'a> {
+    pub id: SessionId,
+    pub interface: InterfaceId,
+    pub direction: Direction,
+    pub timeouts: &'a Timeouts,
+    pub now: Instant,
 }
 
 impl<T> Entry<T> {
-    pub(crate) fn open(opening: &Opening<'_>, key: &Key, ip: &Ip, note: T) -> Entry<T> {
-        let timeouts = opening.timeouts.kept_by(ip.protocol);
+    pub fn open(opening: &Opening<'_>, key: &Key, ip: &Ip, note: T) -> Entry<T> {
+        let timeouts = kept_by(opening.timeouts, ip.protocol);
         let sides = match ip.transport {
             Transport::Tcp(segment) => Some(Sides::open(&segment)),
             _ => None,
@@ -53,31 +53,31 @@ impl<T> Entry<T> {
         Entry { session, requests, timeouts, answered: false, sides, queued: deadline }
     }
 
-    pub(crate) fn key(&self) -> Key {
+    pub fn key(&self) -> Key {
         let Session { interface, opened, tuple, .. } = self.session;
         Key::new(interface, opened, tuple, self.requests)
     }
 
     /// "A session dies when it was idle LONGER than its timeout; session time counts whole
     /// milliseconds since the start."
-    pub(crate) fn is_dead(&self, now: Instant) -> bool {
+    pub fn is_dead(&self, now: Instant) -> bool {
         is_past(self.session.deadline, now)
     }
 
     /// "Of these half-open": TCP that is not established.
-    pub(crate) fn is_half_open(&self) -> bool {
+    pub fn is_half_open(&self) -> bool {
         self.session.tcp == Some(TcpPhase::Opening)
     }
 
     /// Whether `ip`, which has this session's key, begins another conversation: "A SYN on a
     /// closing session is a new flow, decided by rules."
-    pub(crate) fn is_superseded_by(&self, ip: &Ip) -> bool {
+    pub fn is_superseded_by(&self, ip: &Ip) -> bool {
         self.session.tcp == Some(TcpPhase::Closing)
             && matches!(ip.transport, Transport::Tcp(segment) if tcp::is_opening_syn(&segment))
     }
 
-    /// See [`crate::Sessions::advance`].
-    pub(crate) fn advance(&mut self, direction: Direction, ip: &Ip, now: Instant) {
+    /// See [`super::Sessions::advance`].
+    pub fn advance(&mut self, direction: Direction, ip: &Ip, now: Instant) {
         let forward = direction == self.session.opened;
         match ip.transport {
             // Its first fragment has spoken for the whole packet.
@@ -120,6 +120,6 @@ fn deadline(now: Instant, idle_ms: u64) -> Instant {
 }
 
 /// Whether `now` is a later whole millisecond than `deadline`.
-pub(crate) fn is_past(deadline: Instant, now: Instant) -> bool {
+pub fn is_past(deadline: Instant, now: Instant) -> bool {
     now.as_ms() > deadline.as_ms()
 }

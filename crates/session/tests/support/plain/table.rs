@@ -12,9 +12,9 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use ringfence_frame::{Direction, Instant, Ip, Protocol, Tuple};
 
-use crate::plain::entry::{Entry, Opening, is_past};
-use crate::plain::key::Key;
-use crate::{InterfaceId, Limit, Limits, SessionId, TcpPhase, Timeouts};
+use super::entry::{Entry, Opening, is_past};
+use super::key::Key;
+use ringfence_session::{InterfaceId, Limit, Limits, SessionId, TcpPhase, Timeouts};
 
 /// A live session found in the table; good until the table is next changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -172,7 +172,7 @@ impl<T: Clone> Sessions<T> {
 
     /// Opens a session with its first packet, which has been allowed; replaces the one under the
     /// same key, which is closing or dead if [`Sessions::find`] found none. The caller has checked
-    /// the room, and that the packet is one that opens a session ([`crate::FirstPacket`]).
+    /// the room, and that the packet is one that opens a session ([`ringfence_session::FirstPacket`]).
     ///
     /// # Panics
     /// If the packet has no key of its own: an ICMP error or a later fragment.

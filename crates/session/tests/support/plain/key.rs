@@ -2,14 +2,14 @@
 
 use ringfence_frame::{Direction, Icmp, IcmpKind, Ip, Protocol, Transport, Tuple};
 
-use crate::InterfaceId;
+use ringfence_session::InterfaceId;
 
 /// The name of a conversation at one interface, the same for packets of both its directions.
 ///
 /// The tuple is turned by the direction in which the packet crosses the interface, not by
 /// comparing addresses: so a packet from an address to itself has a name in each direction too.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Key {
+pub struct Key {
     interface: InterfaceId,
     /// The tuple of the packets that leave the instance.
     outbound: Tuple,
@@ -21,7 +21,7 @@ pub(crate) struct Key {
 impl Key {
     /// The key of the session that `ip` belongs to or opens, if it can have one. ICMP errors
     /// have none, and the header of a later fragment is elsewhere.
-    pub(crate) fn of(interface: InterfaceId, direction: Direction, ip: &Ip) -> Option<Key> {
+    pub fn of(interface: InterfaceId, direction: Direction, ip: &Ip) -> Option<Key> {
         let requests = match ip.transport {
             Transport::LaterFragment => return None,
             Transport::Icmp(Icmp { kind, .. }) => match kind {
@@ -37,7 +37,7 @@ impl Key {
 
     /// The keys that a packet with `tuple`, crossing in `direction`, may have, the likeliest
     /// first: of a quoted ICMP message it is not known whether it was a request.
-    pub(crate) fn candidates(
+    pub fn candidates(
         interface: InterfaceId,
         direction: Direction,
         tuple: Tuple,
@@ -49,7 +49,7 @@ impl Key {
         queries.chain(others).map(move |requests| Key::new(interface, direction, tuple, requests))
     }
 
-    pub(crate) fn new(
+    pub fn new(
         interface: InterfaceId,
         direction: Direction,
         tuple: Tuple,
@@ -63,7 +63,7 @@ impl Key {
     }
 
     /// Which way ICMP requests of this session go.
-    pub(crate) fn requests(&self) -> Option<Direction> {
+    pub fn requests(&self) -> Option<Direction> {
         self.requests
     }
 }

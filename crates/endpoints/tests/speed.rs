@@ -2,6 +2,7 @@
 //! run by default: `cargo test --release -p ringfence-endpoints --test speed -- --ignored --nocapture`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "figures for whoever asked for them")]
 
 use std::hint::black_box;
 

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
-
 use ringfence_cloud::InterfaceIndex;
 use ringfence_endpoints::generator::{
     Accounts, Checker, FlowSpec, Fresh, Pattern, Popularity, Sizes, Stage, Traffic,
@@ -11,8 +9,10 @@ use ringfence_endpoints::generator::{
 };
 use ringfence_frame::batch::FrameBatch;
 use ringfence_frame::{Family, Instant, Protocol, parse};
-use ringfence_load::{BenchWorld, Drive, Fate, LaneWish, LoadError, Way, WorldShape, reason_name};
-use ringfence_switch::{Controller, Layout, Worker};
+use ringfence_load::{
+    BenchWorld, Drive, Fate, LaneWish, LoadError, Way, WorldShape, reason, reason_name, reference,
+};
+use ringfence_switch::{Change, Controller, Layout, Worker};
 
 const PROTOCOLS: [Protocol; 3] = [Protocol::TCP, Protocol::UDP, Protocol::ICMP];
 const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
@@ -249,9 +249,9 @@ fn worlds_of_every_size_are_sound() {
     assert!(matches!(none, Some(LoadError::NoLane(Fate::Allowed, Way::Inside, _))));
 }
 
-/// Two workers, every flow's directions at different ones, and a change of rules in between.
+/// Two workers, every flow's directions at different ones.
 #[test]
-fn two_workers_and_two_generations_of_rules() {
+fn two_workers_share_the_flows() {
     let world = BenchWorld::new(&WorldShape { vpcs: 1, ..shape() }, 3);
     let base = LaneWish { lanes: 40, replies: true, ..LaneWish::default() };
     let lanes = world.lanes_between(&base, 7, |from, to| from % 2 != to % 2).unwrap();
@@ -279,5 +279,46 @@ fn two_workers_and_two_generations_of_rules() {
     let accounts = checker.finish(&generators);
     assert!(accounts.is_clean(), "{accounts} {:?}", accounts.findings);
     assert_eq!(accounts.sent, 400 * 2 + 4 * 20 * 48);
-    let _shared: Arc<_> = Arc::clone(controller.plane());
+}
+
+/// Rules are replaced while frames flow: frames are judged by the rules of their time.
+#[test]
+fn a_change_of_rules_changes_what_is_expected() {
+    let one_each = WorldShape { vpcs: 1, groups_per_interface: 1, ..shape() };
+    let mut world = BenchWorld::new(&one_each, 3);
+    let wish = LaneWish { lanes: 40, replies: true, ..LaneWish::default() };
+    let flows: Vec<FlowSpec> = world.lanes(&wish, 7).unwrap().flows(400).collect();
+    let controller = &mut Controller::new(world.fabric.clone(), layout());
+    let mut worker = controller.worker().unwrap();
+    let traffic = Traffic::new(flows.clone(), 1, |_| 0, &Pattern::default(), 1).unwrap();
+    let Traffic { mut generators, mut checker } = traffic;
+
+    let group = ringfence_cloud::GroupIndex(1);
+    let before = world.fabric.policies.group(group).rules.clone();
+    world.fabric.policies.groups[1].rules.clear();
+    let phase = checker.add_phase();
+    let mut changed = 0;
+    for (number, flow) in (0..).zip(&flows) {
+        let answer = reference(&world.fabric, world.ports.place(flow.port), flow.headers.tuple);
+        let dropped = answer.dropped.map(|(stage, because)| reason(stage, because));
+        changed += u32::from(dropped.is_some());
+        checker.expect(phase, number, false, dropped);
+    }
+    assert!((50..350).contains(&changed), "{changed}");
+
+    let mut now = Instant::from_ms(1);
+    run(&mut generators[0], &mut worker, &mut checker, &mut now, usize::MAX);
+    generators[0].begin(Stage::Steady);
+    for (generation, rules) in (1..).zip([Vec::new(), before.clone(), Vec::new(), before]) {
+        let epoch = controller.apply(Change::Rules(group, rules));
+        assert_eq!(u64::from(epoch), generation);
+        checker.set_generations(generation, generation);
+        run(&mut generators[0], &mut worker, &mut checker, &mut now, STEADY_BATCHES);
+    }
+    let accounts = checker.finish(&generators);
+    assert!(accounts.is_clean(), "{accounts} {:?}", accounts.findings);
+    assert!(accounts.dropped.values().sum::<u64>() > 500, "{accounts}");
+    checker.set_generations(5, 5);
+    run(&mut generators[0], &mut worker, &mut checker, &mut now, STEADY_BATCHES);
+    assert!(checker.finish(&generators).leaks > 200, "the rules of another time");
 }

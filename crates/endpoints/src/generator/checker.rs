@@ -10,7 +10,7 @@ use ringfence_frame::batch::PortNumber;
 
 use super::arrival::Arrival;
 use super::flow::OneWay;
-use super::line::{Line4, Line6};
+use super::line::{Class, Line4, Line6};
 use super::tag::{REPLY, Tag};
 use super::{Expected, FlowSpec, Headers, Reason, TrafficGenerator};
 
@@ -138,10 +138,15 @@ impl Expectation {
             Expected::Delivered(arriving) => (arriving.headers, arriving.port, DELIVERED),
             Expected::Dropped(reason) => (sent, 0, reason.get()),
         };
-        let (reply, number) = (flow & REPLY != 0, flow & !REPLY);
+        let class = match (flow & REPLY != 0, fresh) {
+            (true, _) => Class::Reply,
+            (false, true) => Class::Fresh,
+            (false, false) => Class::Own,
+        };
+        let number = flow & !REPLY;
         let arrival = match headers.tuple.family() {
-            Family::Ipv4 => Arrival::read(Line4::new(number, reply, fresh, port, &headers).bytes()),
-            Family::Ipv6 => Arrival::read(Line6::new(number, reply, fresh, port, &headers).bytes()),
+            Family::Ipv4 => Arrival::read(Line4::new(number, class, port, &headers).bytes()),
+            Family::Ipv6 => Arrival::read(Line6::new(number, class, port, &headers).bytes()),
         };
         let digest = arrival.expect("a template reads as a generated frame").digest(fresh);
         Expectation { digest, port, outcome, fresh }

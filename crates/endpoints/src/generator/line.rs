@@ -22,6 +22,19 @@ pub(crate) type Line6 = Line<128>;
 pub(crate) const FRESH_PORT_MIN: u16 = 32_768;
 const FRESH_PORTS: u32 = 0x1_0000 - FRESH_PORT_MIN as u32;
 
+/// What a line is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Class {
+    /// A flow's own direction.
+    Own,
+    /// Its replies.
+    Reply,
+    /// A flow whose frames are dropped: TCP never gets beyond its SYN.
+    Denied,
+    /// Every frame is a flow of its own.
+    Fresh,
+}
+
 /// TCP has not been opened yet: the next frame has a SYN.
 const UNOPENED: u32 = 1 << 24;
 /// Every frame has a source port of its own.
@@ -59,16 +72,10 @@ impl<const N: usize> Line<N> {
     const LEN_MIN: usize = if Self::IPV6 { 80 } else { 60 };
 
     /// The template of `flow`. The flow has been checked.
-    pub(crate) fn new(
-        flow: u32,
-        reply: bool,
-        fresh: bool,
-        port: PortNumber,
-        headers: &Headers,
-    ) -> Line<N> {
+    pub(crate) fn new(flow: u32, class: Class, port: PortNumber, headers: &Headers) -> Line<N> {
         let layout = Layout::new(Self::IPV6, headers.tuple.protocol);
-        let tag = flow | if reply { REPLY } else { 0 };
-        let mut frame = first_frame(headers, reply, fresh, tag);
+        let tag = flow | if class == Class::Reply { REPLY } else { 0 };
+        let mut frame = first_frame(headers, class, tag);
         if !Self::IPV6 && layout.protocol == Protocol::UDP {
             // "an all zero transmitted checksum value means that the transmitter generated no
             // checksum" (RFC 768); the compensator makes up for it without the addresses
@@ -81,12 +88,14 @@ impl<const N: usize> Line<N> {
         let mut line = Line([0; N]);
         line.0[..frame.len()].copy_from_slice(&frame);
         let kind = match layout.protocol {
-            Protocol::TCP if fresh => TCP,
-            Protocol::TCP => TCP | UNOPENED,
+            Protocol::TCP => match class {
+                Class::Own | Class::Reply => TCP | UNOPENED,
+                Class::Denied | Class::Fresh => TCP,
+            },
             Protocol::UDP => 0,
             _ => ECHO,
         };
-        line.set_info(port | kind | if fresh { FRESH } else { 0 });
+        line.set_info(port | kind | if class == Class::Fresh { FRESH } else { 0 });
         line
     }
 
@@ -291,22 +300,24 @@ pub(crate) fn unaddressed(protocol: Protocol, len: usize) -> u64 {
     }
 }
 
-/// The frame with number 0, due at 0, as it would be after the opening (fresh TCP flows send
-/// nothing but SYNs).
-fn first_frame(headers: &Headers, reply: bool, fresh: bool, tag: u32) -> Vec<u8> {
+/// The frame with number 0, due at 0, as it would be after the opening, where there is one.
+fn first_frame(headers: &Headers, class: Class, tag: u32) -> Vec<u8> {
     let Headers { source_mac, target_mac, tuple, ttl } = *headers;
     let (source, target) = (tuple.source, tuple.target);
     let envelope = Envelope { source_mac, target_mac, source, target, ttl };
     let mut payload = [0; TAG_LEN];
     payload[..4].copy_from_slice(&tag.to_le_bytes());
-    let source_port = if fresh { 0 } else { tuple.source_port };
+    let source_port = if class == Class::Fresh { 0 } else { tuple.source_port };
     match (tuple.protocol, source) {
         (Protocol::TCP, _) => {
             let fields = TcpFields {
                 source_port,
                 target_port: tuple.target_port,
                 acknowledgement: 1,
-                flags: if fresh { TcpFlags::SYN } else { DATA },
+                flags: match class {
+                    Class::Own | Class::Reply => DATA,
+                    Class::Denied | Class::Fresh => TcpFlags::SYN,
+                },
                 window: u16::MAX,
                 ..TcpFields::default()
             };
@@ -314,7 +325,7 @@ fn first_frame(headers: &Headers, reply: bool, fresh: bool, tag: u32) -> Vec<u8>
         }
         (Protocol::UDP, _) => build::udp(&envelope, source_port, tuple.target_port, &payload),
         (_, family) => {
-            let echo = match (family, reply) {
+            let echo = match (family, class == Class::Reply) {
                 (IpAddr::V4(_), false) => 8,
                 (IpAddr::V4(_), true) => 0,
                 (IpAddr::V6(_), false) => 128,

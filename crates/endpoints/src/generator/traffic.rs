@@ -15,7 +15,7 @@ use ringfence_frame::batch::{FrameBatch, FrameMeta, PortNumber, Slot};
 use super::checker::{Checker, Expectations};
 use super::choice::{Choice, Schedule};
 use super::flow::OneWay;
-use super::line::{Line4, Line6};
+use super::line::{Class, Line4, Line6};
 use super::tag::REPLY;
 use super::{Expected, FlowError, FlowSpec, Fresh, Headers, Pattern, Popularity, Rate, Sizes};
 
@@ -47,15 +47,6 @@ pub enum Stage {
     Answer,
     /// What the pattern says, without end.
     Steady,
-}
-
-/// Kinds of lines.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Class {
-    Own,
-    Reply,
-    Denied,
-    Fresh,
 }
 
 const CLASSES: [Class; 4] = [Class::Fresh, Class::Denied, Class::Reply, Class::Own];
@@ -169,11 +160,10 @@ impl TrafficGenerator {
     }
 
     fn add(&mut self, class: Class, flow: u32, port: PortNumber, headers: &Headers) {
-        let (reply, fresh) = (class == Class::Reply, class == Class::Fresh);
         let lines = &mut self.lines[place(class)];
         match headers.tuple.family() {
-            Family::Ipv4 => lines.v4.push(Line4::new(flow, reply, fresh, port, headers)),
-            Family::Ipv6 => lines.v6.push(Line6::new(flow, reply, fresh, port, headers)),
+            Family::Ipv4 => lines.v4.push(Line4::new(flow, class, port, headers)),
+            Family::Ipv6 => lines.v6.push(Line6::new(flow, class, port, headers)),
         }
     }
 

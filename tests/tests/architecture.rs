@@ -79,7 +79,9 @@ fn each_crate_imports_what_the_table_allows() {
         for arrow in arrows(&member.join("Cargo.toml")) {
             let name = member.file_name().unwrap().to_str().unwrap();
             let allowed = match name {
-                "tests" | "bench" => arrow.target != "ringfence" && rooms.contains_key(arrow.target.as_str()),
+                "tests" | "bench" => {
+                    arrow.target != "ringfence" && rooms.contains_key(arrow.target.as_str())
+                }
                 _ => rooms.get(name).is_some_and(|room| room.contains(&arrow.target.as_str())),
             };
             if !allowed {

@@ -94,6 +94,7 @@ fn control(text: &str) -> String {
                         std::format!("timeouts of {}: {:?} {:?}", interface.0, it.udp, it.icmp)
                     }
                     Change::PrefixList(_, entries) => std::format!("{entries:?}"),
+                    Change::Rule(_, rule) => rule.id.clone(),
                     Change::PortList(_, entries) => std::format!("{entries:?}"),
                 };
                 let _ = writeln!(said, "{} {what}", it.at.as_ns());

@@ -248,6 +248,7 @@ fn changes_come_in_time_order_each_under_the_rules_of_its_moment() {
                     let ids: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
                     ids.join(" ")
                 }
+                Change::Rule(_, rule) => rule.id.clone(),
                 Change::Members(interface, groups) => format!("{interface:?} {groups:?}"),
                 Change::PrefixList(_, entries) => format!("{entries:?}"),
                 Change::PortList(_, entries) => format!("{entries:?}"),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use ringfence_cloud::InterfaceIndex;
 use ringfence_frame::Instant;
-use ringfence_switch::{Change, Fabric};
+use ringfence_switch::Fabric;
 
 use crate::model::TimedChange;
 

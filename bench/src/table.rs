@@ -12,6 +12,7 @@ mod maps;
 mod ringfence;
 mod trial;
 
+use ringfence_measure::noise::Watch;
 use ringfence_measure::trials::Plan;
 use ringfence_measure::{
     Axis, Cell, Clock, Column, Machine, Plot, Point, Report, Sample, Scale, Series, Table, Unit,
@@ -51,6 +52,7 @@ pub(crate) fn measure(
     progress: &mut dyn FnMut(&str),
 ) -> anyhow::Result<Report> {
     let clock = Clock::calibrate();
+    let noise = Watch::start(&clock);
     let mut rows = Vec::new();
     for &sessions in &arguments.sessions {
         for &workers in &arguments.workers {
@@ -58,7 +60,9 @@ pub(crate) fn measure(
             rows.push(measure_row(&clock, arguments, sessions, workers)?);
         }
     }
-    Ok(report(&clock, arguments, &rows))
+    let mut report = report(&clock, arguments, &rows);
+    report.note(noise.sentence());
+    Ok(report)
 }
 
 fn measure_row(

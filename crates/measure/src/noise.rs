@@ -151,11 +151,66 @@ impl HiccupMeter {
     }
 }
 
+/// How long an idle thread is watched before a measurement.
+const WATCHED: Duration = Duration::from_millis(50);
+
+/// What may have disturbed a measurement, from its start to its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch {
+    hiccups: Hiccups,
+    steal: StealMeter,
+    switches: Option<Switches>,
+}
+
+impl Watch {
+    /// Watches an idle thread for 50 ms, then starts the meters.
+    pub fn start(clock: &Clock) -> Watch {
+        let hiccups = watch(clock, WATCHED);
+        Watch { hiccups, steal: StealMeter::start(), switches: Switches::of_this_thread() }
+    }
+
+    /// A sentence for the report's notes.
+    pub fn sentence(&self) -> String {
+        let switches = Switches::of_this_thread().zip(self.switches);
+        let switches = switches.map(|(now, start)| now.since(start));
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        sentence(self.hiccups, self.steal.share(), switches, load.split(' ').next())
+    }
+}
+
+fn sentence(
+    hiccups: Hiccups,
+    stolen: Option<f64>,
+    switches: Option<Switches>,
+    load: Option<&str>,
+) -> String {
+    let Hiccups { longest_ns, over_10_us, watched_ns } = hiccups;
+    let mut text = format!(
+        "Noise: before it began the longest gap in an idle thread was {:.1} µs in {} ms, {over_10_us} \
+         of 10 µs and more",
+        longest_ns as f64 / 1e3,
+        watched_ns / 1_000_000
+    );
+    if let Some(share) = stolen {
+        text += &format!("; {:.2} % of processor time was stolen", share * 100.0);
+    }
+    if let Some(Switches { voluntary, involuntary }) = switches {
+        text += &format!(
+            "; the main thread gave way {voluntary} times and was made to {involuntary} times"
+        );
+    }
+    if let Some(load) = load.filter(|load| !load.is_empty()) {
+        text += &format!("; load average at the end {load}");
+    }
+    text + "."
+}
+
 #[cfg(test)]
 mod tests {
     use super::{
         HiccupMeter, Processors, StealMeter, Switches, processors, share, switches, watch,
     };
+    use super::{Hiccups, Watch, sentence};
     use crate::clock::Clock;
     use std::time::Duration;
 
@@ -196,6 +251,21 @@ mod tests {
             calls < 10
         });
         assert!(with_gap.longest_ns >= 49_000 && with_gap.over_10_us >= 1, "{with_gap:?}");
+    }
+
+    #[test]
+    fn noise_as_a_sentence() {
+        let hiccups = Hiccups { longest_ns: 12_340, over_10_us: 2, watched_ns: 50_000_400 };
+        let switches = Switches { voluntary: 3, involuntary: 40 };
+        assert_eq!(
+            sentence(hiccups, Some(0.0123), Some(switches), Some("4.55")),
+            "Noise: before it began the longest gap in an idle thread was 12.3 µs in 50 ms, 2 of \
+             10 µs and more; 1.23 % of processor time was stolen; the main thread gave way 3 times \
+             and was made to 40 times; load average at the end 4.55."
+        );
+        let bare = sentence(hiccups, None, None, Some(""));
+        assert!(bare.ends_with("10 µs and more."), "{bare}");
+        assert!(Watch::start(&Clock::calibrate()).sentence().starts_with("Noise: "));
     }
 
     #[test]

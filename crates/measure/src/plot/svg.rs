@@ -13,9 +13,12 @@ const LEFT: f64 = 52.0;
 const RIGHT: f64 = 466.0;
 /// Height of the field between the axes.
 const FIELD: f64 = 240.0;
-/// Where the title ends, and how high a line of the legend is.
-const TOP: f64 = 34.0;
-const LEGEND_LINE: f64 = 18.0;
+/// How high a line of the title or of the legend is, and where the first one stands.
+const LINE: f64 = 18.0;
+const FIRST_LINE: f64 = 18.0;
+const TITLE_LEFT: f64 = 8.0;
+/// Letters of a title's line.
+const TITLE_LETTERS: usize = 54;
 /// Below the field: marks and the axis's name.
 const BOTTOM: f64 = 44.0;
 /// About how wide a letter is.
@@ -91,6 +94,21 @@ impl Drawing {
     }
 }
 
+/// A title in lines that fit; a word that does not is left as it is.
+fn title_lines(title: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in title.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= TITLE_LETTERS => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// Where the legend's entries stand: left edge and line.
 fn legend(series: &[Series]) -> (Vec<(f64, usize)>, usize) {
     let (mut x, mut line) = (LEFT, 0);
@@ -115,7 +133,9 @@ fn draw(plot: &Plot, style: &str) -> String {
     });
     let y_scale = Fitted::new(plot.y.scale, y_values);
     let (legend_places, legend_lines) = legend(&plot.series);
-    let top = TOP + legend_lines as f64 * LEGEND_LINE;
+    let titles = title_lines(&plot.title);
+    let legend_top = FIRST_LINE + titles.len() as f64 * LINE;
+    let top = legend_top + legend_lines as f64 * LINE;
     let bottom = top + FIELD;
     let height = bottom + BOTTOM;
     let x = |value: f64| x_scale.place(value).map(|it| LEFT + it * (RIGHT - LEFT));
@@ -128,9 +148,11 @@ fn draw(plot: &Plot, style: &str) -> String {
          {height:.0}\" role=\"img\" aria-labelledby=\"{id}-title\">{style}<title \
          id=\"{id}-title\">{title}</title>\n"
     ));
-    drawing.text("title", (LEFT, 18.0), &plot.title);
+    for (number, line) in titles.iter().enumerate() {
+        drawing.text("title", (TITLE_LEFT, FIRST_LINE + number as f64 * LINE), line);
+    }
     for (number, (series, (left, line))) in plot.series.iter().zip(legend_places).enumerate() {
-        let middle = TOP + line as f64 * LEGEND_LINE;
+        let middle = legend_top + line as f64 * LINE;
         drawing.line(&class(series, number), (left, middle), (left + 18.0, middle));
         drawing.mark(&colour(number), number, (left + 9.0, middle));
         drawing.text("start", (left + 23.0, middle + 4.0), &series.name);
@@ -194,5 +216,27 @@ fn draw_series(
     }
     if !d.is_empty() {
         drawing.push(format_args!("<path class=\"{}\" d=\"{d}\"/>\n", class(series, number)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{escape, title_lines};
+
+    #[test]
+    fn nothing_escaped_is_markup() {
+        assert_eq!(escape("<a b='c'>&\"\u{1b}"), "&lt;a b=&#39;c&#39;&gt;&amp;&quot;\u{fffd}");
+    }
+
+    #[test]
+    fn long_titles_have_several_lines() {
+        let check = |title: &str, expected: &[&str]| assert_eq!(title_lines(title), expected);
+        check("Hit", &["Hit"]);
+        check(
+            "Hit: a frame of a session, looked up and counted, 1 worker",
+            &["Hit: a frame of a session, looked up and counted, 1", "worker"],
+        );
+        let long = "x".repeat(80);
+        check(&format!("a {long} b"), &["a", &long, "b"]);
     }
 }

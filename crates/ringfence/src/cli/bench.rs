@@ -55,9 +55,11 @@ Columns, in a table for each operation; nanoseconds an operation, as one worker 
              one record, look-ups in batches
   dashmap    one map shared by all workers, a lock for each shard
   papaya     one lock-free map shared by all workers
-  hashbrown  a map for each worker, foldhash: nothing is shared, so its sessions meet one worker
+  hashbrown  a map for each worker: nothing is shared, so each session must meet one worker only
+  best other over ringfence   the fastest of the others, times as long as ringfence took
   floor      a random line out of as much memory as the records take, prefetched: what the machine's
              memory gives at this moment, whatever the structure
+  keys       (wide) going through the list of keys, which is in every look-up
 
 Bytes a session are what was asked of the allocator or the kernel, not what is resident."
 );

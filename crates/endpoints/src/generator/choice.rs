@@ -50,6 +50,28 @@ impl Choice {
             Choice::Zipf(buckets) => draw_zipf(buckets, random, source),
         }
     }
+
+    /// Many of them.
+    pub(crate) fn draw_all(&mut self, drawn: &mut [u32], source: &mut Pcg64Mcg) {
+        match self {
+            Choice::Uniform { count } => {
+                let count = *count;
+                let among = |random: u64| ((random * count) >> 32) as u32;
+                for two in drawn.chunks_mut(2) {
+                    let random = source.next_u64();
+                    two[0] = among(random >> 32);
+                    if let Some(second) = two.get_mut(1) {
+                        *second = among(random & 0xffff_ffff);
+                    }
+                }
+            }
+            Choice::InTurn { .. } | Choice::Zipf(_) => {
+                for one in drawn {
+                    *one = self.draw(source.next_u64() >> 32, source) as u32;
+                }
+            }
+        }
+    }
 }
 
 fn draw_zipf(buckets: &[Bucket], random: u64, source: &mut Pcg64Mcg) -> usize {

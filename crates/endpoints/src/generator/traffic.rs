@@ -15,7 +15,7 @@ use ringfence_frame::batch::{FrameBatch, FrameMeta, PortNumber, Slot};
 use super::checker::{Checker, Expectations};
 use super::choice::{Choice, Schedule};
 use super::flow::OneWay;
-use super::line::{Class, Line4, Line6};
+use super::line::{Class, Line, Line4, Line6};
 use super::tag::REPLY;
 use super::{Expected, FlowError, FlowSpec, Fresh, Headers, Pattern, Popularity, Rate, Sizes};
 
@@ -211,7 +211,8 @@ impl TrafficGenerator {
         let only = (0..CLASSES.len())
             .find(|&class| before(class) == 0 && self.thresholds[class] == 65_536)?;
         let short = self.lens.iter().all(|&len| usize::from(len) <= SHORT);
-        let plain = pattern.rate.is_none() && short && self.lines[only].v6.is_empty();
+        let Lines { v4, v6, .. } = &self.lines[only];
+        let plain = pattern.rate.is_none() && short && (v4.is_empty() || v6.is_empty());
         plain.then_some(only)
     }
 
@@ -309,7 +310,7 @@ impl TrafficGenerator {
         written
     }
 
-    /// The frames of one block, from one class, IPv4, all as short as can be and due now.
+    /// The frames of one block, from one class and of one family, as short as can be and due now.
     fn plain_block(
         &mut self,
         class: usize,
@@ -318,17 +319,12 @@ impl TrafficGenerator {
         now_ns: u64,
     ) -> usize {
         let TrafficGenerator { lines, indices, random, .. } = self;
-        let Lines { v4, choice, .. } = &mut lines[class];
+        let Lines { v4, v6, choice } = &mut lines[class];
         let indices = &mut indices[..slots.len().min(BLOCK)];
-        for index in indices.iter_mut() {
-            *index = choice.draw(random.next_u64() >> 32, random) as u32;
-        }
-        if v4.len() > LINES_CACHED {
-            let touch = |&index: &u32| v4[index as usize].touch();
-            black_box(indices.iter().fold(0, |sum, index| sum ^ touch(index)));
-        }
-        for ((slot, meta), &index) in slots.iter_mut().zip(metas).zip(&*indices) {
-            v4[index as usize].write(slot, meta, 0, now_ns);
+        choice.draw_all(indices, random);
+        match v6.is_empty() {
+            true => write_plain(v4, indices, slots, metas, now_ns),
+            false => write_plain(v6, indices, slots, metas, now_ns),
         }
         indices.len()
     }
@@ -402,6 +398,23 @@ impl TrafficGenerator {
             let v4 = lines.v4.iter().map(|line| (line.flow(), line.sent()));
             v4.chain(lines.v6.iter().map(|line| (line.flow(), line.sent())))
         })
+    }
+}
+
+#[inline(never)]
+fn write_plain<const N: usize>(
+    lines: &mut [Line<N>],
+    indices: &[u32],
+    slots: &mut [Slot],
+    metas: &mut [FrameMeta],
+    now_ns: u64,
+) {
+    if lines.len() > LINES_CACHED {
+        let touch = |&index: &u32| lines[index as usize].touch();
+        black_box(indices.iter().fold(0, |sum, index| sum ^ touch(index)));
+    }
+    for ((slot, meta), &index) in slots.iter_mut().zip(metas).zip(indices) {
+        lines[index as usize].write(slot, meta, 0, now_ns);
     }
 }
 

@@ -261,6 +261,8 @@ impl<Q: PortQueue + 'static, E: Exit + 'static> Live<Q, E> {
         self.on_each(|seat| seat.set_paused(false)).map(drop)
     }
 
+    /// Whether all workers are alive.
+    ///
     /// # Errors
     /// If a worker has panicked.
     pub fn check(&mut self) -> Result<(), LiveError> {

@@ -3,10 +3,11 @@
 use std::ops::{Deref, DerefMut};
 
 use ringfence_frame::batch::{FrameBatch, SLOT_STRIDE};
+use ringfence_memory::{Pages, Zeroed};
 
 /// Slots in one piece of memory, on huge pages where they can be had.
 pub struct FrameMemory {
-    bytes: Vec<u8>,
+    bytes: Zeroed<u8>,
 }
 
 /// The frames of a worker's batch.
@@ -14,8 +15,9 @@ pub type Frames = FrameBatch<FrameMemory>;
 
 impl FrameMemory {
     /// Room for `frames` frames.
-    pub fn new(frames: usize, _huge_pages: bool) -> FrameMemory {
-        FrameMemory { bytes: vec![0; frames * SLOT_STRIDE] }
+    pub fn new(frames: usize, huge_pages: bool) -> FrameMemory {
+        let pages = if huge_pages { Pages::Huge } else { Pages::Normal };
+        FrameMemory { bytes: Zeroed::new(frames * SLOT_STRIDE, pages) }
     }
 
     /// An empty batch for `frames` frames.

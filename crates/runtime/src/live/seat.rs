@@ -14,9 +14,12 @@ use super::{Exit, Frames, LiveClock, PortQueue, Waker};
 
 /// What control tells a worker.
 pub(crate) enum Command<Q, E> {
-    Do(Box<dyn FnOnce(&mut Seat<Q, E>) + Send>),
+    Do(Errand<Q, E>),
     Stop,
 }
+
+/// Something to be done between two batches.
+pub(crate) type Errand<Q, E> = Box<dyn FnOnce(&mut Seat<Q, E>) + Send>;
 
 /// One worker thread with all that only it touches.
 pub struct Seat<Q, E> {

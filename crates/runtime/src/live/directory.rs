@@ -4,7 +4,7 @@
 use dashmap::DashMap;
 use foldhash::fast::FixedState;
 use ringfence_cloud::GroupIndex;
-use ringfence_policy::{PortListIndex, PrefixListIndex, Rule, RuleRef};
+use ringfence_policy::{PortListIndex, PrefixListIndex, RuleRef};
 use ringfence_switch::{Change, Fabric, PortId, Ports};
 
 /// Names of ports, groups, lists and rules.
@@ -70,21 +70,33 @@ impl Directory {
 
     /// Takes over what a change of `fabric`, not made yet, does to names: what has changed only.
     pub(crate) fn follow(&self, fabric: &Fabric, change: &Change) {
-        let Change::Rules(group, rules) = change else { return };
-        let before = &fabric.policies.group(*group).rules;
-        let id = |rules: &[Rule], place: usize| rules.get(place).map(|rule| rule.id.clone());
-        let changed: Vec<usize> = (0..before.len().max(rules.len()))
-            .filter(|&place| match (before.get(place), rules.get(place)) {
-                (Some(old), Some(new)) => old.id != new.id,
-                _ => true,
-            })
-            .collect();
-        for id in changed.iter().filter_map(|&place| id(before, place)) {
-            self.rules.remove(&(*group, id));
+        let (group, first, new) = match change {
+            Change::Rules(group, rules) => (*group, 0, rules.as_slice()),
+            Change::Rule(RuleRef { group, rule: place }, rule) => {
+                (*group, *place as usize, std::slice::from_ref(&**rule))
+            }
+            Change::Members(..)
+            | Change::PrefixList(..)
+            | Change::PortList(..)
+            | Change::Timeouts(..) => return,
+        };
+        let all = &fabric.policies.group(group).rules;
+        let last = match change {
+            Change::Rules(..) => all.len(),
+            _ => all.len().min(first + 1),
+        };
+        let old = all.get(first..last).unwrap_or_default();
+        let differs = |place: &usize| match (old.get(*place), new.get(*place)) {
+            (Some(old), Some(new)) => old.id != new.id,
+            _ => true,
+        };
+        let changed: Vec<usize> = (0..old.len().max(new.len())).filter(differs).collect();
+        for rule in changed.iter().filter_map(|&place| old.get(place)) {
+            self.rules.remove(&(group, rule.id.clone()));
         }
         for &place in &changed {
-            if let Some(id) = id(rules, place) {
-                self.name_rule(*group, place, &id);
+            if let Some(rule) = new.get(place) {
+                self.name_rule(group, first + place, &rule.id);
             }
         }
     }

@@ -19,6 +19,9 @@ pub trait Exit: Send {
     /// A batch is about to be pulled.
     fn begin(&mut self) {}
 
+    /// A batch has been pulled.
+    fn pulled(&mut self, _frames: &Frames) {}
+
     /// A batch has been handled: all of `frames` by the rules of `epoch`, taken in at `now`, done
     /// at `done`.
     fn end(&mut self, _frames: &Frames, _epoch: u32, _now: Instant, _done: Instant) {}

@@ -197,6 +197,7 @@ impl<Q: PortQueue, E: Exit> Seat<Q, E> {
         if self.frames.is_empty() {
             return false;
         }
+        self.exit.pulled(&self.frames);
         let bytes = self.handle();
         let now = self.now;
         let done = self.pass_time(clock);

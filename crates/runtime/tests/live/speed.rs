@@ -5,13 +5,14 @@ use std::time::Duration;
 use ringfence_endpoints::generator::{Pattern, Stage, Traffic};
 use ringfence_frame::batch::FrameBatch;
 use ringfence_load::{BenchWorld, LaneWish, WorldShape};
-use ringfence_runtime::live::{Check, LoadOptions, LoadTest, Until};
-use ringfence_switch::{BATCH_MAX, Controller, Layout};
+use ringfence_runtime::live::{Check, Exit, LiveClock, LoadOptions, LoadTest, Outlets, Until};
+use ringfence_switch::{BATCH_MAX, Controller, Incoming, Layout};
 
 use super::world::{options, traffic};
 
-const TRIALS: usize = 5;
-const TRIAL: Duration = Duration::from_millis(300);
+const TRIALS: usize = 40;
+const TRIAL: Duration = Duration::from_millis(20);
+const TURNS: usize = 10_000;
 
 fn load(world: &BenchWorld, flows: usize, workers: usize) -> (Controller, Traffic) {
     let wish = LaneWish { lanes: 1_000, ..LaneWish::default() };
@@ -27,21 +28,42 @@ fn load(world: &BenchWorld, flows: usize, workers: usize) -> (Controller, Traffi
     (controller, traffic(lanes.flows(flows).collect(), workers, &Pattern::default()))
 }
 
-fn generator_alone(world: &BenchWorld, flows: usize) -> f64 {
-    let (_, mut traffic) = load(world, flows, 1);
+/// One thread, without threads: the generator alone, and with the switch behind it.
+fn bare(world: &BenchWorld, flows: usize, with_switch: bool) -> f64 {
+    let (controller, mut traffic) = load(world, flows, 1);
+    let mut worker = controller.worker().unwrap();
     let generator = &mut traffic.generators[0];
-    generator.begin(Stage::Steady);
     let mut batch = FrameBatch::new(BATCH_MAX);
-    let clock = ringfence_runtime::live::LiveClock::start();
+    let mut outlets = Outlets::new();
+    let (sink, observer) = outlets.parts();
+    let clock = LiveClock::start();
+    let mut handle = |batch: &mut FrameBatch, now| {
+        let (slots, metas) = batch.parts_mut();
+        let mut frames = slots.iter_mut().zip(metas.iter()).map(|(slot, meta)| {
+            let bytes = &mut slot[..meta.len as usize];
+            Incoming { port: meta.port, id: meta.id, slot: 0, bytes }
+        });
+        let mut frames: [Incoming<'_>; BATCH_MAX] = std::array::from_fn(|_| frames.next().unwrap());
+        worker.handle_batch(&mut frames, now, sink, observer);
+    };
+    while generator.fill(&mut batch, 0) == BATCH_MAX {
+        handle(&mut batch, clock.now());
+        batch.clear();
+    }
+    batch.clear();
+    generator.begin(Stage::Steady);
     let mut best = f64::MAX;
-    for _ in 0..20 {
+    for _ in 0..TRIALS {
         let begun = clock.now();
-        for _ in 0..10_000 {
+        for _ in 0..TURNS {
             batch.clear();
             generator.fill(&mut batch, begun.as_ns());
+            if with_switch {
+                handle(&mut batch, begun);
+            }
         }
         let took = clock.now().since(begun).as_secs_f64();
-        best = best.min(took * 1e9 / (10_000.0 * BATCH_MAX as f64));
+        best = best.min(took * 1e9 / (TURNS * BATCH_MAX) as f64);
     }
     best
 }
@@ -51,7 +73,8 @@ fn generator_alone(world: &BenchWorld, flows: usize) -> f64 {
 fn frames_a_second() {
     let world = BenchWorld::new(&WorldShape::default(), 3);
     for flows in [1_000, 100_000, 1_000_000] {
-        println!("{flows} flows: generator {:.1} ns", generator_alone(&world, flows));
+        let [generator, bare] = [false, true].map(|switch| bare(&world, flows, switch));
+        println!("{flows} flows: generator {generator:.1} ns, with switch {bare:.1} ns");
         for workers in [1, 2] {
             for (check, latency) in
                 [(Check::Nothing, false), (Check::Everything, false), (Check::Everything, true)]

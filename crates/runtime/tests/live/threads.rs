@@ -225,6 +225,12 @@ fn names_are_found_and_follow_changes() {
     live.apply(ringfence_switch::Change::Rules(index, rules)).unwrap();
     assert_eq!(directory.rule(&group.id, &first), None);
     assert_eq!(directory.rule(&group.id, &second), Some(RuleRef { group: index, rule: 0 }));
+    let mut renamed = group.rules[2].clone();
+    renamed.id = "renamed".to_owned();
+    let place = RuleRef { group: index, rule: 1 };
+    live.apply(ringfence_switch::Change::Rule(place, Box::new(renamed))).unwrap();
+    assert_eq!(directory.rule(&group.id, "renamed"), Some(place));
+    assert_eq!(directory.rule(&group.id, &group.rules[2].id), None);
     let last = &group.rules.last().unwrap().id;
     let place = group.rules.len() as u32 - 2;
     assert_eq!(directory.rule(&group.id, last), Some(RuleRef { group: index, rule: place }));

@@ -102,9 +102,7 @@ impl Flip {
     pub fn expect(&self, world: &BenchWorld, flows: &[FlowSpec], traffic: &mut Traffic) {
         let mut fabric = world.fabric.clone();
         for epoch in 1..self.phases() as u32 {
-            if let Change::Rules(group, rules) = self.change(epoch) {
-                fabric.policies.groups[group.as_usize()].rules = rules;
-            }
+            fabric.put(self.change(epoch));
             let phase = traffic.checker.add_phase();
             assert_eq!(phase, epoch as usize);
             for (number, flow) in (0..).zip(flows) {

@@ -207,6 +207,12 @@ impl Exit for LoadExit {
         self.announced_before = self.announced.load(Ordering::SeqCst);
     }
 
+    fn pulled(&mut self, frames: &Frames) {
+        if self.check != Check::Nothing {
+            self.checker.touch(frames.iter().map(|(meta, _)| meta.id));
+        }
+    }
+
     fn end(&mut self, frames: &Frames, epoch: u32, now: Instant, done: Instant) {
         self.done = done;
         if epoch < self.announced_before {

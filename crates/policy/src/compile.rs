@@ -8,14 +8,17 @@
 mod arena;
 mod batch;
 mod build;
+mod dispatch;
 mod flat;
 mod key;
+mod machine;
 mod node;
 mod objects;
 mod plain;
 mod steps;
 mod table;
 mod tree;
+mod walk;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -23,6 +26,8 @@ use std::sync::Arc;
 use arena::prefetch;
 use batch::{LANES, Lane};
 use key::{GROUPS_MAX, Key, RULES_MAX};
+use machine::Machine;
+use node::Packet;
 use plain::PlainList;
 use ringfence_cloud::GroupIndex;
 use ringfence_frame::Direction;
@@ -77,17 +82,37 @@ impl Classifier {
     /// Decides. `peer`: the groups of the interface that owns the remote address, where the packet
     /// travels inside; none if nobody owns it. Allocates nothing.
     pub fn decide(&self, question: &Question, peer: Option<&[GroupIndex]>) -> Decision {
-        let sides = self.steps.sides(question, peer);
-        if let Some(decision) = self.steps.before_rules(question, &sides) {
-            return decision;
-        }
-        self.by_rules(question, &sides)
+        dispatch::decide(self, question, peer)
     }
 
-    #[inline]
-    fn by_rules(&self, question: &Question, sides: &Sides<'_>) -> Decision {
+    /// Decides many at once, which hides the memory that each waits for behind the others. The
+    /// answers are those of [`Classifier::decide`], in order; as many as the shorter slice holds.
+    /// Allocates nothing.
+    pub fn decide_batch(&self, asked: &[(Question, Option<&[GroupIndex]>)], out: &mut [Decision]) {
+        let count = asked.len().min(out.len());
+        dispatch::decide_batch(self, &asked[..count], &mut out[..count]);
+    }
+
+    #[inline(always)]
+    fn decide_on(
+        &self,
+        machine: impl Machine,
+        question: &Question,
+        peer: Option<&[GroupIndex]>,
+    ) -> Decision {
+        let sides = self.steps.sides(question, peer);
+        match self.steps.before_rules(question, &sides) {
+            Some(decision) => decision,
+            None => self.by_rules(machine, question, &sides),
+        }
+    }
+
+    #[inline(always)]
+    fn by_rules(&self, machine: impl Machine, question: &Question, sides: &Sides<'_>) -> Decision {
         match &self.rules[direction_index(question.direction)] {
-            Rules::Compiled(table) => self.decision(table.find(question, sides), question),
+            Rules::Compiled(table) => {
+                self.decision(table.find(machine, question, sides), question.direction)
+            }
             Rules::Plain(list) => {
                 let decision = list.decide(question, sides);
                 decision.unwrap_or_else(|| self.steps.default(question.direction))
@@ -95,66 +120,63 @@ impl Classifier {
         }
     }
 
-    #[inline]
-    fn decision(&self, key: Key, question: &Question) -> Decision {
+    #[inline(always)]
+    fn decision(&self, key: Key, direction: Direction) -> Decision {
         if key == Key::NONE {
-            return self.steps.default(question.direction);
+            return self.steps.default(direction);
         }
         let reference = RuleRef { group: self.groups[key.group()], rule: key.rule() };
         Decision { allowed: key.allows(), because: Because::Rule(reference) }
     }
 
-    /// Decides many at once, which hides the memory that each waits for behind the others. The
-    /// answers are those of [`Classifier::decide`], in order; as many as the shorter slice holds.
-    /// Allocates nothing.
-    pub fn decide_batch(&self, asked: &[(Question, Option<&[GroupIndex]>)], out: &mut [Decision]) {
-        let (asked, out) = match asked.len() <= out.len() {
-            true => (asked, &mut out[..asked.len()]),
-            false => (&asked[..out.len()], out),
-        };
-        for (asked, out) in asked.chunks(LANES).zip(out.chunks_mut(LANES)) {
-            self.decide_chunk(asked, out);
-        }
-    }
-
-    fn decide_chunk(&self, asked: &[(Question, Option<&[GroupIndex]>)], out: &mut [Decision]) {
-        let Some((first, _)) = asked.first() else { return };
+    /// Up to [`LANES`] questions.
+    #[inline(always)]
+    fn decide_chunk(
+        &self,
+        machine: impl Machine,
+        asked: &[(Question, Option<&[GroupIndex]>)],
+        out: &mut [Decision],
+    ) {
         for (_, peer) in asked {
             prefetch(peer.unwrap_or_default());
         }
         // Inbound lanes from the front, outbound ones from the back.
-        let idle = Lane::new(0, first, &self.steps.sides(first, None));
-        let mut lanes = [idle; LANES];
+        let mut lanes = [Lane::IDLE; LANES];
         let (mut inbound, mut outbound) = (0, LANES);
         for (number, (question, peer)) in asked.iter().enumerate() {
             let sides = self.steps.sides(question, *peer);
             let table = &self.rules[direction_index(question.direction)];
             if let Some(decision) = self.steps.before_rules(question, &sides) {
                 out[number] = decision;
-            } else if let (Rules::Compiled(_), IpAddr::V4(_)) = (table, sides.remote) {
-                let lane = Lane::new(number, question, &sides);
+            } else if let (Rules::Compiled(_), IpAddr::V4(address)) = (table, sides.remote) {
+                let place = match question.direction {
+                    Direction::Inbound => inbound,
+                    Direction::Outbound => outbound - 1,
+                };
+                let Some(lane) = lanes.get_mut(place) else { return };
+                lane.packet = Packet::new(question, sides.own);
+                lane.address = address.to_bits();
+                lane.number = number as u32;
+                lane.has_peer = !sides.peer.is_empty();
                 match question.direction {
-                    Direction::Inbound => {
-                        lanes[inbound] = lane;
-                        inbound += 1;
-                    }
-                    Direction::Outbound => {
-                        outbound -= 1;
-                        lanes[outbound] = lane;
-                    }
+                    Direction::Inbound => inbound += 1,
+                    Direction::Outbound => outbound -= 1,
                 }
             } else {
-                out[number] = self.by_rules(question, &sides);
+                out[number] = self.by_rules(machine, question, &sides);
             }
         }
         let parts = [0..inbound, outbound..LANES];
-        for (rules, part) in self.rules.iter().zip(parts) {
+        let directions = [Direction::Inbound, Direction::Outbound];
+        for ((rules, part), direction) in self.rules.iter().zip(parts).zip(directions) {
             if let Rules::Compiled(table) = rules
                 && !part.is_empty()
             {
-                table.find_batch(&mut lanes[part], |question, number, key| {
-                    out[number] = self.decision(key, question);
-                });
+                let lanes = &mut lanes[part];
+                table.find_batch(machine, lanes, asked);
+                for lane in lanes {
+                    out[lane.number as usize] = self.decision(lane.best, direction);
+                }
             }
         }
     }

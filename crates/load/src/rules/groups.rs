@@ -120,7 +120,8 @@ fn rule(dice: &mut Pcg64Mcg, lists: usize) -> Rule {
     let (mut protocol, mut ports) = protocol_and_ports(dice);
     // Nobody opens everything to everybody on purpose.
     if matches!(object, Object::Cidr(range) if range.prefix_len() == 0) {
-        while ports == Ports::Any && protocol == ProtocolMatch::All {
+        let everything = PortRange::new(1, 65_535).map(Ports::Range);
+        while Some(&ports) == everything.as_ref() || protocol == ProtocolMatch::All {
             (protocol, ports) = protocol_and_ports(dice);
         }
     }

@@ -1,8 +1,7 @@
-//! The memory that compiled rules lie in: cache lines of words, and the search within a line. Owns
-//! where a piece may lie, so that a small one never straddles two lines; knows nothing of what the
-//! words mean.
+//! The memory that compiled rules lie in: cache lines of words. Owns where a piece may lie, so that
+//! a small one never straddles two lines; knows nothing of what the words mean.
 
-#![allow(unsafe_code, reason = "lines seen as words, a hint to the cache, a line compared at once")]
+#![allow(unsafe_code, reason = "lines seen as words, and a hint to the cache")]
 
 /// Words of a cache line.
 pub(crate) const LINE: usize = 16;
@@ -77,19 +76,6 @@ impl Arena {
         &self.lines[line].0
     }
 
-    /// How many keys of a line come before the first above `key`. The keys ascend in the machine's
-    /// signed order, in which `key` is given, too.
-    #[inline]
-    pub(crate) fn rank(&self, line: usize, key: i32) -> u32 {
-        rank_words(&self.lines[line].0, key)
-    }
-
-    /// The same for a line of 32 halves, the lower half of each word first.
-    #[inline]
-    pub(crate) fn rank_halves(&self, line: usize, key: i16) -> u32 {
-        rank_halves(&self.lines[line].0, key)
-    }
-
     /// All words.
     #[inline]
     pub(crate) fn words(&self) -> &[u32] {
@@ -141,54 +127,4 @@ fn prefetch_at<T>(address: *const T) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = address;
-}
-
-#[cfg(target_arch = "x86_64")]
-#[inline]
-fn rank_words(line: &[u32; LINE], key: i32) -> u32 {
-    use std::arch::x86_64::{
-        __m128i, _mm_cmpgt_epi32, _mm_loadu_si128, _mm_movemask_epi8, _mm_packs_epi16,
-        _mm_packs_epi32, _mm_set1_epi32,
-    };
-    let vector = line.as_ptr().cast::<__m128i>();
-    // SAFETY: every x86-64 has SSE2; the line is four vectors of 16 bytes, read unaligned.
-    let above = unsafe {
-        let key = _mm_set1_epi32(key);
-        let above = |part| _mm_cmpgt_epi32(_mm_loadu_si128(vector.add(part)), key);
-        let low = _mm_packs_epi32(above(0), above(1));
-        let high = _mm_packs_epi32(above(2), above(3));
-        _mm_movemask_epi8(_mm_packs_epi16(low, high))
-    };
-    (above | 1 << LINE).trailing_zeros()
-}
-
-#[cfg(target_arch = "x86_64")]
-#[inline]
-fn rank_halves(line: &[u32; LINE], key: i16) -> u32 {
-    use std::arch::x86_64::{
-        __m128i, _mm_cmpgt_epi16, _mm_loadu_si128, _mm_movemask_epi8, _mm_packs_epi16,
-        _mm_set1_epi16,
-    };
-    let vector = line.as_ptr().cast::<__m128i>();
-    // SAFETY: as in `rank_words`.
-    let (low, high) = unsafe {
-        let key = _mm_set1_epi16(key);
-        let above = |part| _mm_cmpgt_epi16(_mm_loadu_si128(vector.add(part)), key);
-        let low = _mm_movemask_epi8(_mm_packs_epi16(above(0), above(1)));
-        let high = _mm_movemask_epi8(_mm_packs_epi16(above(2), above(3)));
-        (low.cast_unsigned(), high.cast_unsigned())
-    };
-    (u64::from(low) | u64::from(high) << LINE | 1 << (2 * LINE)).trailing_zeros()
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn rank_words(line: &[u32; LINE], key: i32) -> u32 {
-    let above = line.iter().position(|it| it.cast_signed() > key);
-    above.unwrap_or(LINE) as u32
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn rank_halves(line: &[u32; LINE], key: i16) -> u32 {
-    let halves = line.iter().flat_map(|word| [*word as i16, (*word >> 16) as i16]);
-    halves.take_while(|it| *it <= key).count() as u32
 }

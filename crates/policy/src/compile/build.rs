@@ -1,19 +1,18 @@
 //! Rules to nodes. Owns the choice of the node: by near address where rules name one, then by the
 //! ports that they name, a short list where little is left.
 
+use ringfence_frame::Protocol;
+
 use super::arena::{Arena, Place};
 use super::flat::{ANY_PORT, Flat, Sets, sweep, winners};
 use super::key::Key;
+use super::machine::AT_ONCE;
 use super::node::{
     FULL, FULL_WORDS, HAS_EXTRA, KEYS, KEYS_WORDS, LIST, LIST_WORDS, MANY, MANY_WORDS, OWN,
     OWN_RANGE, SOURCE, TARGET, header, protocol_word, range_word,
 };
 use super::tree::{AddressTree, PortTree};
 
-/// More rules of protocol and port than this are searched, not read.
-const LIST_MAX: usize = 8;
-/// More rules of every dimension than this are searched, if they can be.
-const FULL_MAX: usize = 6;
 /// How often a rule may lie in the nodes below a tree of ports, on average.
 const COPIES_MAX: usize = 4;
 
@@ -40,7 +39,7 @@ pub(crate) fn node(arena: &mut Arena, mut flats: Vec<Flat>) -> Node {
     if plain == flats.len() {
         return plain_node(arena, &flats);
     }
-    if flats.len() <= FULL_MAX {
+    if flats.len() <= AT_ONCE {
         return full_node(arena, &flats);
     }
     let (plain, rest): (Vec<_>, Vec<_>) = flats.into_iter().partition(Flat::is_plain);
@@ -49,7 +48,7 @@ pub(crate) fn node(arena: &mut Arena, mut flats: Vec<Flat>) -> Node {
     if !plain.is_empty() {
         nodes.push(plain_node(arena, &plain));
     }
-    match own.len() > FULL_MAX {
+    match own.len() > AT_ONCE {
         true => nodes.push(own_node(arena, &own)),
         false => rest.extend(own),
     }
@@ -73,56 +72,63 @@ pub(crate) fn many_node(arena: &mut Arena, mut nodes: Vec<Node>) -> Node {
 
 /// The words of a node of several, best first.
 pub(crate) fn many_words(nodes: &[Node]) -> Vec<u32> {
-    let mut words = Vec::with_capacity(1 + nodes.len() * MANY_WORDS);
-    words.push(header(MANY, nodes.len()));
+    let mut words = Vec::with_capacity(2 + nodes.len() * MANY_WORDS);
+    words.extend([header(MANY, nodes.len()), nodes[0].best.0]);
     words.extend(nodes.iter().flat_map(|node| [node.place.0, node.best.0]));
     words
 }
 
 fn plain_node(arena: &mut Arena, flats: &[Flat]) -> Node {
     let best = flats[0].key;
-    if flats.len() > LIST_MAX {
+    if flats.len() > AT_ONCE {
         return keys_node(arena, flats);
     }
     let mut words = Vec::with_capacity(1 + flats.len() * LIST_WORDS);
     words.push(header(LIST, flats.len()));
-    for flat in flats {
-        words.extend([flat.key.0, range_word(flat.target), protocol_word(flat.protocol)]);
-    }
+    words.extend(flats.iter().map(|flat| flat.key.0));
+    words.extend(flats.iter().map(|flat| range_word(flat.target)));
+    words.extend(flats.iter().map(|flat| protocol_word(flat.protocol)));
     Node { place: arena.put(&words), best }
 }
 
+/// As many rules as are compared at once to a node.
 fn full_node(arena: &mut Arena, flats: &[Flat]) -> Node {
-    let mut words = Vec::with_capacity(1 + flats.len() * FULL_WORDS);
-    words.push(header(FULL, flats.len()));
-    for flat in flats {
-        let mut flags = protocol_word(flat.protocol);
-        let mut own = [0, 0];
-        match (flat.extra, flat.own) {
-            (Some(extra), _) => {
-                flags |= HAS_EXTRA;
-                own = [extra, extra];
-            }
-            (None, Some((first, last))) => {
-                flags |= OWN_RANGE;
-                own = [first, last];
-            }
-            (None, None) => {}
-        }
-        words.push(flat.key.0);
-        words.extend(own);
-        words.extend([range_word(flat.source), range_word(flat.target), flags]);
+    let nodes = flats.chunks(AT_ONCE).map(|flats| {
+        let mut words = Vec::with_capacity(1 + flats.len() * FULL_WORDS);
+        words.push(header(FULL, flats.len()));
+        words.extend(flats.iter().map(|flat| flat.key.0));
+        let own: Vec<_> = flats.iter().map(own_words).collect();
+        words.extend(own.iter().map(|(first, _, _)| first));
+        words.extend(own.iter().map(|(_, last, _)| last));
+        words.extend(flats.iter().map(|flat| range_word(flat.source)));
+        words.extend(flats.iter().map(|flat| range_word(flat.target)));
+        let flags = own.iter().map(|(_, _, flags)| flags);
+        words.extend(flats.iter().zip(flags).map(|(it, own)| protocol_word(it.protocol) | own));
+        Node { place: arena.put(&words), best: flats[0].key }
+    });
+    let nodes = nodes.collect();
+    many_node(arena, nodes)
+}
+
+/// First and last word of the near addresses, and the flags that say what they are.
+fn own_words(flat: &Flat) -> (u32, u32, u32) {
+    match (flat.extra, flat.own) {
+        (Some(extra), _) => (extra, extra, HAS_EXTRA),
+        (None, Some((first, last))) => (first, last, OWN_RANGE),
+        (None, None) => (0, 0, 0),
     }
-    Node { place: arena.put(&words), best: flats[0].key }
 }
 
 /// The winner of every port, for each protocol that a rule names and for all others.
 fn keys_node(arena: &mut Arena, flats: &[Flat]) -> Node {
-    let mut protocols: Vec<_> = flats.iter().filter_map(|flat| flat.protocol).collect();
-    protocols.sort_unstable();
-    protocols.dedup();
-    let mut words = vec![header(KEYS, protocols.len() + 1), flats[0].key.0];
-    for protocol in protocols.into_iter().map(Some).chain([None]) {
+    let is_other = |it: &u8| ![Protocol::TCP.0, Protocol::UDP.0].contains(it);
+    let mut others: Vec<_> =
+        flats.iter().filter_map(|flat| flat.protocol).filter(is_other).collect();
+    others.sort_unstable();
+    others.dedup();
+    let mut words = vec![header(KEYS, others.len() + 3), flats[0].key.0];
+    let first = [Some(Protocol::TCP.0), Some(Protocol::UDP.0)];
+    for protocol in first.into_iter().chain(others.into_iter().map(Some)).chain([None]) {
         let of = |flat: &&Flat| flat.protocol.is_none() || flat.protocol == protocol;
         let (starts, keys) = winners(flats.iter().filter(of));
         words.push(protocol_word(protocol));
@@ -183,7 +189,7 @@ fn rest_nodes(arena: &mut Arena, flats: Vec<Flat>) -> Vec<Node> {
     if flats.is_empty() {
         return Vec::new();
     }
-    if flats.len() <= FULL_MAX {
+    if flats.len() <= AT_ONCE {
         return vec![full_node(arena, &flats)];
     }
     let by_target = |flat: &Flat| flat.target != ANY_PORT;
@@ -199,7 +205,7 @@ fn rest_nodes(arena: &mut Arena, flats: Vec<Flat>) -> Vec<Node> {
             false => (flats, Vec::new()),
         };
         left.extend(wide);
-        match narrow.len() > FULL_MAX && copies(kind, &narrow) <= 4 * COPIES_MAX * narrow.len() {
+        match narrow.len() > AT_ONCE && copies(kind, &narrow) <= 4 * COPIES_MAX * narrow.len() {
             true => nodes.push(ports_node(arena, kind, &narrow)),
             false => left.extend(narrow),
         }

@@ -1,27 +1,25 @@
-//! Compiled rules that hang on one thing (an object, a class of addresses, a range of ports), and
-//! how a packet is held against them. Owns the meaning of the words; what is built of which rules
-//! is `build`'s.
-//!
-//! What a look-up costs, by kind: `LIST` and `FULL` a compare a rule, at most a few; `KEYS` two or
-//! three lines of ports however many rules; `OWN` a descent over the near address, `TARGET` and
-//! `SOURCE` one over a port, each with a node behind it; `MANY` the sum of what it names.
+//! Compiled rules that hang on one thing (an object, a class of addresses, a range of ports): the
+//! meaning of the words. What is built of which rules is `build`'s, how a packet goes from node to
+//! node is `walk`'s.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::arena::{Arena, Place};
 use super::key::Key;
+use super::machine::Machine;
 use super::steps::own_address;
 use super::table::Table;
-use super::tree::{AddressTree, PortTree};
+use super::tree::PortTree;
 use crate::{IcmpMatch, Question};
 
-/// `n` rules of protocol and target port, best first: key, ports, protocol.
+/// Up to 16 rules of protocol and target port, best first: keys, ports, protocols.
 pub(crate) const LIST: u32 = 0;
-/// `n` rules, best first: key, near addresses (first, last), source ports, target ports, protocol.
+/// Up to 16 rules, best first: keys, near addresses (first, last), source ports, target ports,
+/// protocols.
 pub(crate) const FULL: u32 = 1;
-/// For each of `n` protocols, the last for all others: protocol, tree of ports to key.
+/// For each of `n` protocols (TCP, UDP, others that rules name, the rest): protocol, tree of ports
+/// to key.
 pub(crate) const KEYS: u32 = 2;
 /// Tree of target ports to nodes.
 pub(crate) const TARGET: u32 = 3;
@@ -29,8 +27,10 @@ pub(crate) const TARGET: u32 = 3;
 pub(crate) const SOURCE: u32 = 4;
 /// Tree of near IPv4 addresses to nodes, and a node for all of them.
 pub(crate) const OWN: u32 = 5;
-/// `n` nodes, best first: place, its best key.
+/// `n` nodes, best first: place, its best key. Every node's second word is its best key.
 pub(crate) const MANY: u32 = 6;
+/// How many kinds there are.
+pub(crate) const KINDS: usize = 7;
 
 const KIND_BITS: u32 = 3;
 pub(crate) const LIST_WORDS: usize = 3;
@@ -55,11 +55,13 @@ pub(crate) struct Extra {
 /// A packet as rules see it. A packet without ports has port 0, which no range of ports holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Packet {
-    own: u32,
-    own_is_ipv4: bool,
-    protocol: u8,
-    source_port: u16,
-    target_port: u16,
+    pub(crate) own: u32,
+    pub(crate) source_port: u16,
+    pub(crate) target_port: u16,
+    pub(crate) own_is_ipv4: bool,
+    pub(crate) protocol: u8,
+    /// Which of a `KEYS` node's first protocols: TCP, UDP, or to be looked for from 2 on.
+    pub(crate) protocol_class: u8,
 }
 
 pub(crate) fn header(kind: u32, count: usize) -> u32 {
@@ -81,131 +83,111 @@ pub(crate) fn range_word((first, last): (u16, u16)) -> u32 {
 }
 
 impl Packet {
-    #[inline]
+    /// No packet.
+    pub(crate) const NONE: Packet = Packet {
+        own: 0,
+        source_port: 0,
+        target_port: 0,
+        own_is_ipv4: false,
+        protocol: 0,
+        protocol_class: 0,
+    };
+
+    #[inline(always)]
     pub(crate) fn new(question: &Question, own: IpAddr) -> Packet {
         let tuple = &question.tuple;
         let (own, own_is_ipv4) = match own {
             IpAddr::V4(address) => (address.to_bits(), true),
             IpAddr::V6(_) => (0, false),
         };
-        let (source_port, target_port) = match tuple.protocol.has_ports() {
-            true => (tuple.source_port, tuple.target_port),
-            false => (0, 0),
+        let protocol = tuple.protocol.0;
+        let protocol_class = match protocol {
+            6 => 0,
+            17 => 1,
+            _ => 2,
         };
-        Packet { own, own_is_ipv4, protocol: tuple.protocol.0, source_port, target_port }
+        let ports = u16::from(protocol_class < 2).wrapping_neg();
+        Packet {
+            own,
+            source_port: tuple.source_port & ports,
+            target_port: tuple.target_port & ports,
+            own_is_ipv4,
+            protocol,
+            protocol_class,
+        }
     }
 
-    #[inline]
-    fn is_of(&self, protocol_word: u32) -> bool {
+    #[inline(always)]
+    pub(crate) fn is_of(&self, protocol_word: u32) -> bool {
         (u32::from(self.protocol) ^ protocol_word) & (protocol_word >> 8) & 0xff == 0
     }
 }
 
-#[inline]
-fn is_within(range_word: u32, port: u16) -> bool {
-    let (first, last) = (range_word as u16, (range_word >> 16) as u16);
-    port.wrapping_sub(first) <= last.wrapping_sub(first)
+/// The best rule of a `LIST` node's words after the header.
+#[inline(always)]
+pub(crate) fn list_key(machine: impl Machine, words: &[u32], count: usize, packet: &Packet) -> Key {
+    let words = &words[..count * LIST_WORDS];
+    let matches = machine.list(words, packet);
+    match words.get(matches.trailing_zeros() as usize) {
+        Some(key) if matches != 0 => Key(*key),
+        _ => Key::NONE,
+    }
 }
 
-/// A packet on its way through the nodes of one table, with the best rule so far.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Search<'a> {
-    pub(crate) packet: Packet,
-    pub(crate) best: Key,
-    pub(crate) question: &'a Question,
+/// The best rule of a `FULL` node's words after the header.
+#[inline(always)]
+pub(crate) fn full_key(
+    machine: impl Machine,
+    words: &[u32],
+    count: usize,
+    packet: &Packet,
+    table: &Table,
+    question: &Question,
+) -> Key {
+    let words = &words[..count * FULL_WORDS];
+    let mut matches = machine.full(words, packet);
+    while matches != 0 {
+        let place = matches.trailing_zeros() as usize;
+        let flags = words[5 * count + place];
+        if flags & HAS_EXTRA == 0 || extra(&table.extras, words[count + place], question) {
+            return Key(words[place]);
+        }
+        matches &= matches - 1;
+    }
+    Key::NONE
 }
 
-impl Search<'_> {
-    /// Holds the packet against a node and what hangs on it.
-    pub(crate) fn visit(&mut self, table: &Table, place: Place) {
-        let arena = &table.arena;
-        let words = &arena.words()[place.word()..];
-        let (kind, count) = kind_and_count(words[0]);
-        match kind {
-            LIST => self.list(&words[1..1 + count * LIST_WORDS]),
-            FULL => self.full(&table.extras, &words[1..1 + count * FULL_WORDS]),
-            KEYS => self.keys(arena, &words[2..2 + count * KEYS_WORDS]),
-            TARGET if words[1] < self.best.0 => {
-                let tree = PortTree { base: words[2], leaves: words[3] };
-                let below = tree.find(arena, self.packet.target_port);
-                self.visit(table, Place(below));
-            }
-            SOURCE if words[1] < self.best.0 => {
-                let tree = PortTree { base: words[2], leaves: words[3] };
-                let below = tree.find(arena, self.packet.source_port);
-                self.visit(table, Place(below));
-            }
-            OWN if self.packet.own_is_ipv4 && words[1] < self.best.0 => {
-                let tree = AddressTree { base: words[2], leaves: words[3] };
-                let below = tree.find(arena, self.packet.own);
-                self.visit(table, Place(below));
-                if words[4] != Place::ZERO.0 {
-                    self.visit(table, Place(words[4]));
-                }
-            }
-            MANY => {
-                for pair in words[1..1 + count * MANY_WORDS].chunks_exact(MANY_WORDS) {
-                    if pair[1] >= self.best.0 {
-                        break;
-                    }
-                    self.visit(table, Place(pair[0]));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    #[inline]
-    fn list(&mut self, rules: &[u32]) {
-        for rule in rules.chunks_exact(LIST_WORDS) {
-            if is_within(rule[1], self.packet.target_port) && self.packet.is_of(rule[2]) {
-                self.best = self.best.min(Key(rule[0]));
-                return;
-            }
-        }
-    }
-
-    #[inline]
-    fn full(&mut self, extras: &[Extra], rules: &[u32]) {
-        let packet = self.packet;
-        for rule in rules.chunks_exact(FULL_WORDS) {
-            let (first, last, flags) = (rule[1], rule[2], rule[5]);
-            let in_range = packet.own.wrapping_sub(first) <= last.wrapping_sub(first);
-            let own = flags & OWN_RANGE == 0 || (packet.own_is_ipv4 && in_range);
-            let ports =
-                is_within(rule[3], packet.source_port) & is_within(rule[4], packet.target_port);
-            if own
-                && ports
-                && packet.is_of(flags)
-                && (flags & HAS_EXTRA == 0 || self.extra(extras, first))
-            {
-                self.best = self.best.min(Key(rule[0]));
-                return;
-            }
-        }
-    }
-
-    #[cold]
-    fn extra(&self, extras: &[Extra], number: u32) -> bool {
-        let Some(extra) = extras.get(number as usize) else { return false };
-        let own = own_address(self.question);
-        extra.own.is_none_or(|range| range.contains(&own))
-            && extra.icmp.is_none_or(|wanted| {
-                self.question.icmp.is_some_and(|(icmp_type, code)| {
-                    wanted.icmp_type.is_none_or(|it| it == icmp_type)
-                        && wanted.code.is_none_or(|it| it == code)
-                })
+#[cold]
+fn extra(extras: &[Extra], number: u32, question: &Question) -> bool {
+    let Some(extra) = extras.get(number as usize) else { return false };
+    let own = own_address(question);
+    extra.own.is_none_or(|range| range.contains(&own))
+        && extra.icmp.is_none_or(|wanted| {
+            question.icmp.is_some_and(|(icmp_type, code)| {
+                wanted.icmp_type.is_none_or(|it| it == icmp_type)
+                    && wanted.code.is_none_or(|it| it == code)
             })
-    }
+        })
+}
 
-    #[inline]
-    fn keys(&mut self, arena: &Arena, protocols: &[u32]) {
-        let of = protocols.chunks_exact(KEYS_WORDS).find(|it| self.packet.is_of(it[0]));
-        let Some(&[_, base, leaves]) = of else { return };
-        let key = match leaves {
-            0 => base,
-            leaves => PortTree { base, leaves }.find(arena, self.packet.target_port),
-        };
-        self.best = self.best.min(Key(key));
+/// The best rule of a `KEYS` node's words after header and best key.
+#[inline(always)]
+pub(crate) fn keys_key(
+    machine: impl Machine,
+    words: &[u32],
+    count: usize,
+    packet: &Packet,
+    table: &Table,
+) -> Key {
+    let mut place = usize::from(packet.protocol_class);
+    if place == 2 {
+        let is_of = |it: &usize| packet.is_of(words[it * KEYS_WORDS]);
+        place = (2..count).find(is_of).unwrap_or(count - 1);
+    }
+    let words = &words[place * KEYS_WORDS..];
+    let (base, leaves) = (words[1], words[2]);
+    match leaves {
+        0 => Key(base),
+        leaves => Key(PortTree { base, leaves }.find(machine, &table.arena, packet.target_port)),
     }
 }

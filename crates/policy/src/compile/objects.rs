@@ -2,6 +2,7 @@
 //! address to the nodes of the objects around it.
 
 use ipnet::IpNet;
+use ringfence_cloud::GroupIndex;
 
 use super::arena::{Arena, Place};
 use super::build::{Node, many_node};
@@ -120,6 +121,44 @@ impl Ipv6Intervals {
     pub(crate) fn find(&self, address: u128) -> u32 {
         let above = self.starts.partition_point(|start| *start <= address);
         self.places.get(above.wrapping_sub(1)).copied().unwrap_or(Place::ZERO.0)
+    }
+}
+
+/// The nodes of groups, found by index: a table with room for twice as many, from a group's number
+/// on to the first free slot.
+#[derive(Clone, Debug)]
+pub(crate) struct GroupNodes(Box<[Option<(GroupIndex, Node)>]>);
+
+impl GroupNodes {
+    pub(crate) fn new(groups: impl Iterator<Item = (GroupIndex, Node)>) -> GroupNodes {
+        let groups: Vec<_> = groups.collect();
+        let mut slots = vec![None; (2 * groups.len()).next_power_of_two()].into_boxed_slice();
+        let last = slots.len() - 1;
+        for (group, node) in groups {
+            let mut slot = group.as_usize() & last;
+            while slots[slot].is_some() {
+                slot = (slot + 1) & last;
+            }
+            slots[slot] = Some((group, node));
+        }
+        GroupNodes(slots)
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self, group: GroupIndex) -> Node {
+        let last = self.0.len() - 1;
+        let mut slot = group.as_usize() & last;
+        loop {
+            match &self.0[slot] {
+                Some((of, node)) if *of == group => return *node,
+                Some(_) => slot = (slot + 1) & last,
+                None => return Node::NOTHING,
+            }
+        }
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.0.len() * size_of::<Option<(GroupIndex, Node)>>()
     }
 }
 

@@ -3,17 +3,18 @@
 
 use std::net::IpAddr;
 
-use ringfence_cloud::GroupIndex;
 use ringfence_frame::Direction;
 
 use super::arena::{Arena, Place};
 use super::build::{Node, node};
 use super::flat::{Flat, flatten};
 use super::key::Key;
-use super::node::{Extra, Packet, Search};
-use super::objects::{Coverage, Ipv6Intervals, Places};
+use super::machine::Machine;
+use super::node::{Extra, Packet};
+use super::objects::{Coverage, GroupNodes, Ipv6Intervals, Places};
 use super::steps::Sides;
 use super::tree::AddressTree;
+use super::walk::Walk;
 use crate::{Nic, Object, PolicySet, Question, Rule};
 
 /// One direction.
@@ -25,10 +26,8 @@ pub(crate) struct Table {
     pub(crate) objects: Vec<(Object, Node)>,
     pub(crate) ipv4: Places<AddressTree>,
     pub(crate) ipv6: Places<Ipv6Intervals>,
-    /// The objects that are groups, by index.
-    pub(crate) groups: Vec<(GroupIndex, Node)>,
-    /// A bit for each group's index, modulo 64: most peers are in no group that a rule names.
-    pub(crate) groups_met: u64,
+    /// The nodes of the objects that are groups.
+    pub(crate) groups: GroupNodes,
     /// The nodes of several objects.
     pub(crate) many: Vec<Place>,
 }
@@ -52,8 +51,7 @@ impl Table {
             objects,
             ipv4: Places { root: Node::NOTHING, intervals: AddressTree { base: 0, leaves: 1 } },
             ipv6: Places { root: Node::NOTHING, intervals: Ipv6Intervals::default() },
-            groups: Vec::new(),
-            groups_met: 0,
+            groups: GroupNodes::new(std::iter::empty()),
             many: Vec::new(),
         };
         table.map(policies);
@@ -77,53 +75,32 @@ impl Table {
             Object::Group(group) => Some((group, node)),
             Object::Cidr(_) | Object::PrefixList(_) => None,
         };
-        self.groups = self.objects.iter().filter_map(of).collect();
-        self.groups.sort_by_key(|(group, _)| *group);
-        self.groups_met = self.groups.iter().fold(0, |met, (group, _)| met | bit(*group));
+        self.groups = GroupNodes::new(self.objects.iter().filter_map(of));
     }
 
     /// The best rule's key, or [`Key::NONE`].
-    #[inline]
-    pub(crate) fn find(&self, question: &Question, sides: &Sides<'_>) -> Key {
+    #[inline(always)]
+    pub(crate) fn find(
+        &self,
+        machine: impl Machine,
+        question: &Question,
+        sides: &Sides<'_>,
+    ) -> Key {
         let packet = Packet::new(question, sides.own);
-        let mut search = Search { packet, best: Key::NONE, question };
+        let mut walk = Walk::new(machine, self, packet, question);
+        for group in sides.peer {
+            walk.add(self.groups.get(*group).place);
+        }
         let (root, place) = match sides.remote {
             IpAddr::V4(address) => {
                 let tree = self.ipv4.intervals;
-                (self.ipv4.root, tree.find(&self.arena, address.to_bits()))
+                (self.ipv4.root, tree.find(machine, &self.arena, address.to_bits()))
             }
             IpAddr::V6(address) => (self.ipv6.root, self.ipv6.intervals.find(address.to_bits())),
         };
-        self.finish(&mut search, root, Place(place), sides.peer);
-        search.best
-    }
-
-    /// What remains once the far address has been looked up.
-    #[inline]
-    pub(crate) fn finish(
-        &self,
-        search: &mut Search<'_>,
-        root: Node,
-        place: Place,
-        peer: &[GroupIndex],
-    ) {
-        if root.best < search.best {
-            search.visit(self, root.place);
-        }
-        if place != Place::ZERO {
-            search.visit(self, place);
-        }
-        for group in peer {
-            if self.groups_met & bit(*group) == 0 {
-                continue;
-            }
-            if let Ok(place) = self.groups.binary_search_by_key(group, |(group, _)| *group) {
-                let node = self.groups[place].1;
-                if node.best < search.best {
-                    search.visit(self, node.place);
-                }
-            }
-        }
+        walk.add(root.place);
+        walk.add(Place(place));
+        walk.run()
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
@@ -132,14 +109,9 @@ impl Table {
             + self.objects.capacity() * size_of::<(Object, Node)>()
             + self.ipv6.intervals.starts.capacity() * size_of::<u128>()
             + self.ipv6.intervals.places.capacity() * size_of::<u32>()
-            + self.groups.capacity() * size_of::<(GroupIndex, Node)>()
+            + self.groups.memory_bytes()
             + self.many.capacity() * size_of::<Place>()
     }
-}
-
-#[inline]
-fn bit(group: GroupIndex) -> u64 {
-    1 << (group.0 % 64)
 }
 
 /// Lays the rules of one object flat.

@@ -6,6 +6,7 @@
 //! line holds the first keys of as many nodes below; the top is one node.
 
 use super::arena::{Arena, LINE};
+use super::machine::Machine;
 
 /// Keys of a node over addresses.
 const ADDRESSES: usize = LINE;
@@ -54,26 +55,27 @@ impl AddressTree {
         AddressTree { base: as_word(base), leaves: as_word(leaves) }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn levels(self) -> Levels {
         levels(self.base + 2 * self.leaves, self.leaves, ADDRESSES as u32)
     }
 
     /// The value of the interval that holds `address`.
-    #[inline]
-    pub(crate) fn find(self, arena: &Arena, address: u32) -> u32 {
+    #[inline(always)]
+    pub(crate) fn find(self, machine: impl Machine, arena: &Arena, address: u32) -> u32 {
         let levels = self.levels();
         let mut node = 0;
         for level in (0..levels.depth).rev() {
-            node = self.step(arena, &levels, level, node, address);
+            node = self.step(machine, arena, &levels, level, node, address);
         }
-        self.value(arena, node, address)
+        self.value(machine, arena, node, address)
     }
 
     /// From a node of `level` to the one below.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn step(
         self,
+        machine: impl Machine,
         arena: &Arena,
         levels: &Levels,
         level: usize,
@@ -85,26 +87,47 @@ impl AddressTree {
             0 => self.leaves,
             _ => levels.at[level - 1].1,
         };
-        let rank = address_rank(arena, line + node, address);
+        let rank = address_rank(machine, arena, line + node, address);
         (node * ADDRESSES as u32 + rank).min(below - 1)
     }
 
     /// The value in a leaf.
-    #[inline]
-    pub(crate) fn value(self, arena: &Arena, leaf: u32, address: u32) -> u32 {
+    #[inline(always)]
+    pub(crate) fn value(
+        self,
+        machine: impl Machine,
+        arena: &Arena,
+        leaf: u32,
+        address: u32,
+    ) -> u32 {
         let line = self.base + 2 * leaf;
-        let rank = address_rank(arena, line, address);
+        let rank = address_rank(machine, arena, line, address);
         arena.line(line as usize + 1)[rank as usize % LINE]
     }
 
     /// Asks for a node of `level`, or of the leaves below level 0.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn prefetch(self, arena: &Arena, levels: &Levels, level: Option<usize>, node: u32) {
         match level {
             Some(level) => arena.prefetch_line((levels.at[level].0 + node) as usize),
             None => {
                 arena.prefetch_line((self.base + 2 * node) as usize);
                 arena.prefetch_line((self.base + 2 * node) as usize + 1);
+            }
+        }
+    }
+
+    /// Asks for the node with which a descent starts.
+    #[inline(always)]
+    pub(crate) fn prefetch_top(self, arena: &Arena) {
+        match self.leaves {
+            1 => {
+                arena.prefetch_line(self.base as usize);
+                arena.prefetch_line(self.base as usize + 1);
+            }
+            _ => {
+                let levels = self.levels();
+                arena.prefetch_line(levels.at[levels.depth - 1].0 as usize);
             }
         }
     }
@@ -174,8 +197,8 @@ impl PortTree {
     }
 
     /// The value of the interval that holds `port`.
-    #[inline]
-    pub(crate) fn find(self, arena: &Arena, port: u16) -> u32 {
+    #[inline(always)]
+    pub(crate) fn find(self, machine: impl Machine, arena: &Arena, port: u16) -> u32 {
         let mut leaf = 0;
         if self.leaves > 1 {
             let levels = levels(self.base + 3 * self.leaves, self.leaves, PORTS as u32);
@@ -185,17 +208,17 @@ impl PortTree {
                     0 => self.leaves,
                     _ => levels.at[level - 1].1,
                 };
-                let rank = port_rank(arena, line + leaf, port);
+                let rank = port_rank(machine, arena, line + leaf, port);
                 leaf = (leaf * PORTS as u32 + rank).min(below - 1);
             }
         }
         let line = self.base + 3 * leaf;
-        let rank = port_rank(arena, line, port) as usize;
+        let rank = port_rank(machine, arena, line, port) as usize;
         arena.line(line as usize + 1 + rank / LINE)[rank % LINE]
     }
 }
 
-#[inline]
+#[inline(always)]
 fn levels(mut line: u32, mut nodes: u32, fan_out: u32) -> Levels {
     let mut levels = Levels { at: [(0, 0); DEPTH_MAX], depth: 0 };
     while nodes > 1 && levels.depth < DEPTH_MAX {
@@ -229,14 +252,16 @@ fn put_ports(line: &mut [u32; LINE], keys: &[u16]) {
 }
 
 /// Which key of a line is the last that is not above `address`.
-#[inline]
-fn address_rank(arena: &Arena, line: u32, address: u32) -> u32 {
-    arena.rank(line as usize, (address ^ SIGN).cast_signed()).saturating_sub(1)
+#[inline(always)]
+fn address_rank(machine: impl Machine, arena: &Arena, line: u32, address: u32) -> u32 {
+    machine.rank_words(arena.line(line as usize), (address ^ SIGN).cast_signed()).saturating_sub(1)
 }
 
-#[inline]
-fn port_rank(arena: &Arena, line: u32, port: u16) -> u32 {
-    arena.rank_halves(line as usize, (port ^ PORT_SIGN).cast_signed()).saturating_sub(1)
+#[inline(always)]
+fn port_rank(machine: impl Machine, arena: &Arena, line: u32, port: u16) -> u32 {
+    machine
+        .rank_halves(arena.line(line as usize), (port ^ PORT_SIGN).cast_signed())
+        .saturating_sub(1)
 }
 
 fn as_word(number: usize) -> u32 {

@@ -8,8 +8,10 @@
 mod arena;
 mod batch;
 mod build;
+mod change;
 mod dispatch;
 mod flat;
+mod kept;
 mod key;
 mod machine;
 mod node;
@@ -18,6 +20,7 @@ mod plain;
 mod steps;
 mod table;
 mod tree;
+mod update;
 mod walk;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -25,6 +28,7 @@ use std::sync::Arc;
 
 use arena::prefetch;
 use batch::{LANES, Lane};
+use kept::KeptRules;
 use key::{GROUPS_MAX, Key, RULES_MAX};
 use machine::Machine;
 use node::Packet;
@@ -34,7 +38,10 @@ use ringfence_frame::Direction;
 use steps::{Sides, Steps, direction_index};
 use table::{Keyed, Table, belongs};
 
-use crate::{Because, Decision, Nic, PolicySet, PortListIndex, PrefixListIndex, Question, RuleRef};
+use crate::{Because, Decision, Nic, PolicySet, Question, Rule, RuleRef};
+
+/// In the order of [`direction_index`].
+const DIRECTIONS: [Direction; 2] = [Direction::Inbound, Direction::Outbound];
 
 /// The compiled rules of an ordered set of groups at one kind of NIC, both directions. Immutable;
 /// shared by every interface that has these groups in this order.
@@ -43,6 +50,8 @@ pub struct Classifier {
     groups: Vec<GroupIndex>,
     steps: Steps,
     rules: [Rules; 2],
+    /// What the rules of each group were, unless they are a plain list.
+    kept: Vec<Arc<KeptRules>>,
 }
 
 /// The rules of one direction.
@@ -64,14 +73,19 @@ impl Classifier {
         groups: &[GroupIndex],
         nic: Nic,
     ) -> Classifier {
-        Classifier {
+        let mut classifier = Classifier {
             groups: groups.to_vec(),
             steps: Steps::new(policies, metadata_server, groups, nic),
-            rules: [
-                Rules::new(policies, groups, nic, Direction::Inbound),
-                Rules::new(policies, groups, nic, Direction::Outbound),
-            ],
+            rules: DIRECTIONS.map(|direction| Rules::new(policies, groups, nic, direction)),
+            kept: Vec::new(),
+        };
+        if let Some(tables) = classifier.tables() {
+            let kept = |group: &GroupIndex| {
+                Arc::new(KeptRules::new(&policies.group(*group).rules, nic, tables))
+            };
+            classifier.kept = groups.iter().map(kept).collect();
         }
+        classifier
     }
 
     /// The groups that it was compiled from, in their order.
@@ -167,8 +181,7 @@ impl Classifier {
             }
         }
         let parts = [0..inbound, outbound..LANES];
-        let directions = [Direction::Inbound, Direction::Outbound];
-        for ((rules, part), direction) in self.rules.iter().zip(parts).zip(directions) {
+        for ((rules, part), direction) in self.rules.iter().zip(parts).zip(DIRECTIONS) {
             if let Rules::Compiled(table) = rules
                 && !part.is_empty()
             {
@@ -187,30 +200,7 @@ impl Classifier {
             + self.groups.capacity() * size_of::<GroupIndex>()
             + self.steps.memory_bytes()
             + self.rules.iter().map(Rules::memory_bytes).sum::<usize>()
-    }
-
-    /// The classifier after the rules of one of its groups have changed. `policies` is the state
-    /// after the change; nothing else in it may differ from what this classifier was made from.
-    pub fn with_rules(&self, policies: &PolicySet, changed: GroupIndex) -> Classifier {
-        match self.groups.contains(&changed) {
-            true => self.compiled_anew(policies),
-            false => self.clone(),
-        }
-    }
-
-    /// The classifier after the entries of a prefix list have changed.
-    pub fn with_prefix_list(&self, policies: &PolicySet, _list: PrefixListIndex) -> Classifier {
-        self.compiled_anew(policies)
-    }
-
-    /// The classifier after the entries of a port list have changed.
-    pub fn with_port_list(&self, policies: &PolicySet, _list: PortListIndex) -> Classifier {
-        self.compiled_anew(policies)
-    }
-
-    fn compiled_anew(&self, policies: &PolicySet) -> Classifier {
-        let metadata_server = self.steps.metadata_server();
-        Classifier::compile(policies, metadata_server, &self.groups, self.steps.nic())
+            + self.kept.iter().map(|it| size_of::<KeptRules>() + it.memory_bytes()).sum::<usize>()
     }
 }
 
@@ -220,7 +210,8 @@ impl Rules {
         if groups.len() > GROUPS_MAX || !groups.iter().all(fits) {
             return Rules::Plain(Arc::new(PlainList::new(policies, groups, nic, direction)));
         }
-        Rules::Compiled(Arc::new(Table::new(policies, keyed(policies, groups, nic, direction))))
+        let keyed = keyed(policies, groups, nic, direction, |_| true);
+        Rules::Compiled(Arc::new(Table::new(policies, keyed)))
     }
 
     fn memory_bytes(&self) -> usize {
@@ -237,11 +228,12 @@ fn keyed<'a>(
     groups: &[GroupIndex],
     nic: Nic,
     direction: Direction,
+    is_wanted: impl Fn(&Rule) -> bool,
 ) -> Vec<Keyed<'a>> {
     let mut keyed = Vec::new();
     for (position, group) in groups.iter().enumerate() {
         for (place, rule) in (0..).zip(&policies.group(*group).rules) {
-            if belongs(rule, direction, nic) {
+            if belongs(rule, direction, nic) && is_wanted(rule) {
                 keyed.push((Key::new(rule.priority, rule.action, position, place), rule));
             }
         }

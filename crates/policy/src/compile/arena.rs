@@ -106,6 +106,11 @@ impl Arena {
         self.lines.capacity() * size_of::<Line>()
     }
 
+    /// Lines taken.
+    pub(crate) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
     pub(crate) fn shrink_to_fit(&mut self) {
         self.lines.shrink_to_fit();
     }

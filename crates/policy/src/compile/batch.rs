@@ -56,13 +56,12 @@ impl Table {
         let levels = tree.levels();
         for level in (0..levels.depth).rev() {
             for lane in lanes.iter_mut() {
-                lane.node =
-                    tree.step(machine, &self.arena, &levels, level, lane.node, lane.address);
-                tree.prefetch(&self.arena, &levels, level.checked_sub(1), lane.node);
+                lane.node = tree.step(machine, &self.map, &levels, level, lane.node, lane.address);
+                tree.prefetch(&self.map, &levels, level.checked_sub(1), lane.node);
             }
         }
         for lane in lanes.iter_mut() {
-            lane.node = tree.value(machine, &self.arena, lane.node, lane.address);
+            lane.node = tree.value(machine, &self.map, lane.node, lane.address);
             self.arena.prefetch(Place(lane.node));
         }
         for lane in lanes.iter() {

@@ -27,8 +27,19 @@ impl Node {
     pub(crate) const NOTHING: Node = Node { place: Place::ZERO, best: Key::NONE };
 }
 
+/// The node of an object's rules, with a place of its own even if there is nothing in it.
+pub(crate) fn object_node(arena: &mut Arena, flats: Vec<Flat>) -> Node {
+    match node(arena, flats) {
+        Node::NOTHING => {
+            let place = arena.put(&[header(LIST, 0), Key::NONE.0]);
+            Node { place, best: Key::NONE }
+        }
+        node => node,
+    }
+}
+
 /// The node of rules that come in any order.
-pub(crate) fn node(arena: &mut Arena, mut flats: Vec<Flat>) -> Node {
+fn node(arena: &mut Arena, mut flats: Vec<Flat>) -> Node {
     flats.sort_by_key(|flat| flat.key);
     if let Some(end) = flats.iter().position(Flat::is_everything) {
         flats.truncate(end + 1);
@@ -60,7 +71,7 @@ pub(crate) fn node(arena: &mut Arena, mut flats: Vec<Flat>) -> Node {
 }
 
 /// One node for several.
-pub(crate) fn many_node(arena: &mut Arena, mut nodes: Vec<Node>) -> Node {
+fn many_node(arena: &mut Arena, mut nodes: Vec<Node>) -> Node {
     nodes.retain(|node| node.best != Key::NONE);
     nodes.sort_by_key(|node| node.best);
     match nodes.as_slice() {

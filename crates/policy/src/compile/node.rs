@@ -29,8 +29,6 @@ pub(crate) const SOURCE: u32 = 4;
 pub(crate) const OWN: u32 = 5;
 /// `n` nodes, best first: place, its best key. Every node's second word is its best key.
 pub(crate) const MANY: u32 = 6;
-/// How many kinds there are.
-pub(crate) const KINDS: usize = 7;
 
 const KIND_BITS: u32 = 3;
 pub(crate) const LIST_WORDS: usize = 3;

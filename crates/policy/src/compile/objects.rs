@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use ringfence_cloud::GroupIndex;
 
 use super::arena::{Arena, Place};
-use super::build::{Node, many_node};
+use super::build::{Node, many_words};
 use super::flat::{Sets, ends, sweep};
 use super::tree::AddressTree;
 use crate::{Object, PolicySet};
@@ -77,9 +77,11 @@ fn join<T: Ord + Copy>(ranges: &mut Vec<(T, T)>, after: impl Fn(T) -> Option<T>)
 }
 
 impl Places<AddressTree> {
-    /// Lays down the map for IPv4; the places of nodes made for several objects go to `many`.
+    /// Lays down the tree for IPv4 in `map`; nodes made for several objects lie in `arena`, and
+    /// their places go to `many`.
     pub(crate) fn ipv4(
         arena: &mut Arena,
+        map: &mut Arena,
         coverages: &[Coverage],
         nodes: &[Node],
         many: &mut Vec<Place>,
@@ -92,7 +94,7 @@ impl Places<AddressTree> {
         });
         let after = |last: u32| last.checked_add(1);
         let (starts, places) = intervals(arena, ranges, 0, after, nodes, many);
-        Places { root, intervals: AddressTree::put(arena, &starts, &places) }
+        Places { root, intervals: AddressTree::put(map, &starts, &places) }
     }
 }
 
@@ -172,14 +174,19 @@ fn root(
     class(arena, nodes, many)
 }
 
-/// The node of a class of addresses: those of the objects around it.
-pub(crate) fn class(arena: &mut Arena, nodes: Vec<Node>, many: &mut Vec<Place>) -> Node {
-    let is_several = nodes.len() > 1;
-    let node = many_node(arena, nodes);
-    if is_several {
-        many.push(node.place);
+/// The node of a class of addresses: those of the objects around it, even one without rules, which
+/// may get some.
+pub(crate) fn class(arena: &mut Arena, mut nodes: Vec<Node>, many: &mut Vec<Place>) -> Node {
+    nodes.sort_by_key(|node| node.best);
+    match nodes.as_slice() {
+        [] => Node::NOTHING,
+        [node] => *node,
+        nodes => {
+            let place = arena.put(&many_words(nodes));
+            many.push(place);
+            Node { place, best: nodes[0].best }
+        }
     }
-    node
 }
 
 fn intervals<T: Ord + Copy>(

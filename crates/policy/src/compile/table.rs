@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ringfence_frame::Direction;
 
 use super::arena::{Arena, Place};
-use super::build::{Node, node};
+use super::build::{Node, object_node};
 use super::flat::{Flat, flatten};
 use super::key::Key;
 use super::machine::Machine;
@@ -20,7 +20,10 @@ use crate::{Nic, Object, PolicySet, Question, Rule};
 /// One direction.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
+    /// The nodes.
     pub(crate) arena: Arena,
+    /// The tree of far IPv4 addresses to nodes.
+    pub(crate) map: Arena,
     pub(crate) extras: Vec<Extra>,
     /// What rules hang on, and the node of each.
     pub(crate) objects: Vec<(Object, Node)>,
@@ -30,6 +33,10 @@ pub(crate) struct Table {
     pub(crate) groups: GroupNodes,
     /// The nodes of several objects.
     pub(crate) many: Vec<Place>,
+    /// Objects (in their order), lines and extras when it was compiled.
+    fresh_objects: usize,
+    pub(crate) fresh_lines: usize,
+    pub(crate) fresh_extras: usize,
 }
 
 /// A rule that belongs to a table, and its key.
@@ -42,30 +49,38 @@ impl Table {
         rules.sort_by_key(|(key, rule)| (rule.object, *key));
         let mut objects = Vec::new();
         for same in rules.chunk_by(|a, b| a.1.object == b.1.object) {
-            let node = node(&mut arena, flats(policies, same, &mut extras));
+            let node = object_node(&mut arena, flats(policies, same, &mut extras));
             objects.push((same[0].1.object, node));
         }
         let mut table = Table {
             arena,
+            map: Arena::new(),
             extras,
             objects,
             ipv4: Places { root: Node::NOTHING, intervals: AddressTree { base: 0, leaves: 1 } },
             ipv6: Places { root: Node::NOTHING, intervals: Ipv6Intervals::default() },
             groups: GroupNodes::new(std::iter::empty()),
             many: Vec::new(),
+            fresh_objects: 0,
+            fresh_lines: 0,
+            fresh_extras: 0,
         };
-        table.map(policies);
+        table.map_objects(policies);
         table.arena.shrink_to_fit();
+        table.map.shrink_to_fit();
+        table.fresh_objects = table.objects.len();
+        table.fresh_lines = table.arena.len();
+        table.fresh_extras = table.extras.len();
         table
     }
 
     /// Maps addresses and groups to the objects' nodes.
-    fn map(&mut self, policies: &PolicySet) {
+    fn map_objects(&mut self, policies: &PolicySet) {
         let of = |(object, _): &(Object, Node)| Coverage::of(policies, object);
         let coverages: Vec<_> = self.objects.iter().map(of).collect();
         let nodes: Vec<_> = self.objects.iter().map(|(_, node)| *node).collect();
-        let (arena, many) = (&mut self.arena, &mut self.many);
-        self.ipv4 = Places::<AddressTree>::ipv4(arena, &coverages, &nodes, many);
+        let Table { arena, map, many, .. } = self;
+        self.ipv4 = Places::<AddressTree>::ipv4(arena, map, &coverages, &nodes, many);
         self.ipv6 = Places::<Ipv6Intervals>::ipv6(arena, &coverages, &nodes, many);
         self.map_groups();
     }
@@ -76,6 +91,14 @@ impl Table {
             Object::Cidr(_) | Object::PrefixList(_) => None,
         };
         self.groups = GroupNodes::new(self.objects.iter().filter_map(of));
+    }
+
+    /// Which of the objects it is, if rules have named it.
+    pub(crate) fn number_of(&self, object: &Object) -> Option<usize> {
+        let (sorted, later) = self.objects.split_at(self.fresh_objects);
+        let place = sorted.binary_search_by(|(it, _)| it.cmp(object)).ok();
+        let later = || later.iter().position(|(it, _)| it == object);
+        place.or_else(|| later().map(|place| sorted.len() + place))
     }
 
     /// The best rule's key, or [`Key::NONE`].
@@ -94,7 +117,7 @@ impl Table {
         let (root, place) = match sides.remote {
             IpAddr::V4(address) => {
                 let tree = self.ipv4.intervals;
-                (self.ipv4.root, tree.find(machine, &self.arena, address.to_bits()))
+                (self.ipv4.root, tree.find(machine, &self.map, address.to_bits()))
             }
             IpAddr::V6(address) => (self.ipv6.root, self.ipv6.intervals.find(address.to_bits())),
         };
@@ -105,6 +128,7 @@ impl Table {
 
     pub(crate) fn memory_bytes(&self) -> usize {
         self.arena.bytes()
+            + self.map.bytes()
             + self.extras.capacity() * size_of::<Extra>()
             + self.objects.capacity() * size_of::<(Object, Node)>()
             + self.ipv6.intervals.starts.capacity() * size_of::<u128>()

@@ -154,13 +154,6 @@ impl AddressTree {
     pub(crate) fn value_lines(self) -> impl Iterator<Item = usize> {
         (0..self.leaves as usize).map(move |leaf| self.base as usize + 2 * leaf + 1)
     }
-
-    /// Lines that a tree of so many intervals takes.
-    pub(crate) fn lines(self) -> usize {
-        let levels = self.levels();
-        2 * self.leaves as usize
-            + levels.at[..levels.depth].iter().map(|(_, nodes)| *nodes as usize).sum::<usize>()
-    }
 }
 
 /// A tree over ports.

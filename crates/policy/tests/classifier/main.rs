@@ -7,7 +7,10 @@ mod random;
 
 use random::{Dice, Shape};
 use ringfence_cloud::{GroupIndex, World};
-use ringfence_policy::{Because, Classifier, Decision, Nic, PolicySet, Profile, Question, decide};
+use ringfence_policy::{
+    Because, Classifier, Decision, Nic, PolicySet, PortListIndex, PrefixListIndex, Profile,
+    Question, decide,
+};
 
 const SEED: u64 = 0xc1a5_51f1;
 
@@ -88,4 +91,77 @@ fn random_worlds_are_decided_as_the_reference_decides() {
     }
     println!("rule, same group, default, always, platform: {because:?}");
     assert!(because.iter().all(|count| *count > 50), "hardly met: {because:?}");
+}
+
+/// A change to a policy, and which classifiers it asks for.
+enum Change {
+    Rules(GroupIndex),
+    PrefixList(PrefixListIndex),
+    PortList(PortListIndex),
+}
+
+/// Mostly what people do: a rule replaced, added, taken back; now and then another change.
+fn change(dice: &mut Dice, policies: &mut PolicySet, shape: Shape) -> Change {
+    let kind = dice.below(20);
+    if kind == 0 {
+        let number = dice.below(random::PREFIX_LISTS);
+        policies.prefix_lists[number] = random::prefix_list(dice, number);
+        return Change::PrefixList(PrefixListIndex(number as u32));
+    }
+    if kind == 1 {
+        let number = dice.below(random::PORT_LISTS);
+        policies.port_lists[number] = random::port_list(dice, number);
+        return Change::PortList(PortListIndex(number as u32));
+    }
+    let number = dice.below(random::GROUPS);
+    let network = policies.groups[number].network;
+    let rules = &mut policies.groups[number].rules;
+    for _ in 0..1 + dice.below(3) {
+        let new = random::rule(dice, shape, network);
+        match (kind, rules.len()) {
+            (2..5, _) | (_, 0) => rules.push(new),
+            (5, _) => rules.insert(0, new),
+            (6, count) => {
+                rules.remove(dice.below(count));
+            }
+            (7..9, _) => {
+                rules.pop();
+            }
+            (9, count) => {
+                let place = dice.below(count);
+                rules[place].priority = new.priority;
+                rules[place].description = "changed".to_owned();
+            }
+            (_, count) => {
+                let place = dice.below(count);
+                rules[place] = new;
+            }
+        }
+    }
+    Change::Rules(GroupIndex(number as u32))
+}
+
+#[test]
+fn changed_step_by_step_is_as_compiled_at_once() {
+    println!("seed {SEED:#x}");
+    for number in 0..21 {
+        let shape = SHAPES[number as usize % SHAPES.len()];
+        let mut dice = Dice::new(!SEED + number);
+        let world = random::world(&mut dice);
+        let mut policies = random::policies(&mut dice, shape);
+        let mut current = classifiers(&world, &policies);
+        for step in 0..40 {
+            let changed = change(&mut dice, &mut policies, shape);
+            for classifier in &mut current {
+                *classifier = match changed {
+                    Change::Rules(group) => classifier.with_rules(&policies, group),
+                    Change::PrefixList(list) => classifier.with_prefix_list(&policies, list),
+                    Change::PortList(list) => classifier.with_port_list(&policies, list),
+                };
+            }
+            let questions = questions(&mut dice, &world, &policies, 150);
+            let what = format!("world {number}, step {step} {shape:?}");
+            check(&what, &world, &policies, &current, &questions);
+        }
+    }
 }

@@ -258,7 +258,8 @@ impl<'a> Lanes<'a> {
 
     /// An endless stream of fresh flows on each lane: the source port counts up from frame to
     /// frame. Lanes on which it matters are left out. Flows of the same lanes made by
-    /// [`Lanes::flows`] would be met again: [`Lanes::split_off`] keeps the two apart.
+    /// [`Lanes::flows`] would be met again: [`Lanes::split_off`] keeps the two apart. With TCP and
+    /// one receiver this is a SYN flood, each sender under its own address.
     pub fn fresh(&self) -> impl Iterator<Item = FlowSpec> {
         let lanes = self.lanes.iter().filter(|lane| !lane.narrow);
         lanes.map(|lane| FlowSpec {

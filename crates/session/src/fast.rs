@@ -4,7 +4,7 @@
 
 use crate::layout::Line;
 use crate::sync::{Acquire, Relaxed};
-use crate::table::{has_key, was_idle_longer};
+use crate::table::was_idle_longer;
 use crate::tallies::counted;
 use crate::way::{self, FUSED, SETTLED};
 use crate::worker::FlowWorker;
@@ -19,6 +19,10 @@ pub struct Established<'a, F: Family> {
     way: u64,
 }
 
+/// Where a line lies most likely.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Likely(u32);
+
 impl FlowWorker {
     /// The hash of a key.
     #[inline]
@@ -32,11 +36,12 @@ impl FlowWorker {
         F::table(&self.flows).index.prefetch(hash);
     }
 
-    /// Asks for the line of a hash to be brought near; its bucket should be.
+    /// Asks for the line of a hash to be brought near; its bucket should be. Where it lies most
+    /// likely is for [`FlowWorker::established_at`], which need not look for it again.
     #[inline]
-    pub fn prefetch_line<F: Family>(&self, hash: u64) {
+    pub fn prefetch_line<F: Family>(&self, hash: u64) -> Likely {
         let table = F::table(&self.flows);
-        table.index.prefetch_lines(hash, |line| table.prefetch_line(line));
+        Likely(table.index.look_ahead(hash, |line| table.prefetch_line(line)))
     }
 
     /// The direction that a frame with `key` belongs to, if all its halves were found good under
@@ -51,8 +56,36 @@ impl FlowWorker {
         now_ms: u32,
     ) -> Option<Established<'_, F>> {
         let table = F::table(&self.flows);
-        let number = table.index.find(hash, |line| has_key::<F>(table.line(line), key))?;
-        let line = table.line(number);
+        let number = table.index.find(hash, |line| table.is_key(line, key))?;
+        self.settled(table.line(number), number, epoch, now_ms)
+    }
+
+    /// The same, where [`FlowWorker::prefetch_line`] has said, since the last quiescent point,
+    /// where it is most likely.
+    #[inline]
+    pub fn established_at<F: Family>(
+        &self,
+        likely: Likely,
+        key: &F::Key,
+        hash: u64,
+        epoch: u32,
+        now_ms: u32,
+    ) -> Option<Established<'_, F>> {
+        let number = likely.0.wrapping_sub(1);
+        match F::table(&self.flows).get(number) {
+            Some(line) if F::is_same(&line.key, key) => self.settled(line, number, epoch, now_ms),
+            _ => self.established(key, hash, epoch, now_ms),
+        }
+    }
+
+    #[inline(always)]
+    fn settled<'a, F: Family>(
+        &'a self,
+        line: &'a Line<F::Words>,
+        number: u32,
+        epoch: u32,
+        now_ms: u32,
+    ) -> Option<Established<'a, F>> {
         // The stamp first: who stamped had written the way before.
         if line.stamp.load(Acquire) != epoch << 1 | 1 {
             return None;

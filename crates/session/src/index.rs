@@ -90,22 +90,27 @@ impl Index {
         bucket.find(bucket.meta.load(Acquire), tag(hash), &mut is_same)
     }
 
-    /// Calls `near` with lines that may be those of `hash`, or asks for the secondary bucket.
+    /// Calls `near` with the lines that may be those of `hash`, or asks for the secondary bucket.
+    /// Returns the likeliest one's slot.
     #[inline]
-    pub(crate) fn prefetch_lines(&self, hash: u64, mut near: impl FnMut(u32)) {
+    pub(crate) fn look_ahead(&self, hash: u64, near: impl Fn(u32)) -> u32 {
         let bucket = self.primary(hash);
         let meta = bucket.meta.load(Acquire);
-        let mut any = false;
         let mut matching = bucket.matching(tag(hash)) & meta & MASK;
+        if matching == 0 {
+            if meta & (OVERFLOW_MAX << OVERFLOW_SHIFT) != 0 {
+                prefetch(&self.buckets[self.places(hash).1]);
+            }
+            return 0;
+        }
+        let first = bucket.slots[matching.trailing_zeros() as usize].load(Acquire);
+        near(first.wrapping_sub(1));
+        matching &= matching - 1;
         while matching != 0 {
-            let slot = bucket.slots[matching.trailing_zeros() as usize].load(Relaxed);
-            near(slot.wrapping_sub(1));
-            any = true;
+            near(bucket.slots[matching.trailing_zeros() as usize].load(Relaxed).wrapping_sub(1));
             matching &= matching - 1;
         }
-        if !any && meta >> OVERFLOW_SHIFT & OVERFLOW_MAX != 0 {
-            prefetch(&self.buckets[self.places(hash).1]);
-        }
+        first
     }
 
     /// Puts in `line` under `hash`, unless another line there `is_same`.

@@ -4,7 +4,7 @@
 use ringfence_frame::Protocol;
 
 use crate::Timeouts;
-use crate::sync::{AcqRel, Acquire, AtomicU64, Pages, Release, Zeroed};
+use crate::sync::{self, AcqRel, Acquire, AtomicU64, Pages, Release, Zeroed};
 use crate::way::Phase;
 
 /// Longer timeouts are cut to this (12 days): half of what a millisecond clock of 32 bits tells
@@ -12,7 +12,7 @@ use crate::way::Phase;
 pub(crate) const IDLE_MAX_MS: u32 = 1 << 30;
 
 /// Triples that can be told apart.
-const KEPT_MAX: usize = 1 << 16;
+const KEPT_MAX: u16 = if sync::REAL { u16::MAX } else { 8 };
 
 const CLAIMED: u64 = 1 << 32;
 const SET: u64 = 1 << 33;
@@ -29,22 +29,21 @@ pub(crate) struct KeptTimeouts {
 
 impl KeptTimeouts {
     pub(crate) fn new() -> KeptTimeouts {
-        KeptTimeouts { words: Zeroed::new(2 * KEPT_MAX, Pages::Normal) }
+        KeptTimeouts { words: Zeroed::new(2 * usize::from(KEPT_MAX), Pages::Normal) }
     }
 
     pub(crate) fn bytes(&self) -> usize {
         self.words.len() * 8
     }
 
-    /// The number of what a session of `protocol` keeps. With more than 65,536 different triples
+    /// The number of what a session of `protocol` keeps. With more than 65,535 different triples
     /// the later ones get the number of another.
     pub(crate) fn number(&self, timeouts: &Timeouts, protocol: Protocol) -> u16 {
         let idle @ [one_way, both_ways, closing] = triple(timeouts, protocol);
         let mixed = idle.iter().fold(0u32, |hash, ms| (hash ^ ms).wrapping_mul(0x9e37_79b9));
-        let first = (mixed >> 16) as u16;
+        let first = (mixed >> 16) as u16 % KEPT_MAX;
         let (low, high) = (u64::from(one_way) << 32 | u64::from(both_ways), u64::from(closing));
-        for step in 0..=u16::MAX {
-            let number = first.wrapping_add(step);
+        for number in (first..KEPT_MAX).chain(0..first) {
             let [lows, highs] = self.at(number);
             let mut seen = highs.load(Acquire);
             if seen == 0 {

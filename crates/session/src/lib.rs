@@ -30,7 +30,7 @@ mod way;
 mod wire_key;
 mod worker;
 
-pub use fast::Established;
+pub use fast::{Established, Likely};
 pub use flows::Flows;
 pub use limits::{Limit, Limits};
 pub use passage::{

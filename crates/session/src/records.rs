@@ -3,12 +3,12 @@
 //! stack that all workers share. A free record's first line holds the links.
 
 use crate::layout::Line;
-use crate::sync::{AcqRel, Acquire, AtomicU32, AtomicU64, Relaxed};
+use crate::sync::{self, AcqRel, Acquire, AtomicU32, AtomicU64, Relaxed};
 use crate::table::Table;
 use crate::{Family, FlowsConfig};
 
 /// Records that move between a worker and the stack at a time.
-const CHUNK: usize = 32;
+const CHUNK: usize = if sync::REAL { 32 } else { 2 };
 
 /// Free records that no worker has.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Store {
     pub(crate) fn new(config: &FlowsConfig) -> Store {
         // Some more, so that what workers hold back, what is not yet quiescent and halves that
         // part from each other do not make a full table of one with room.
-        let spare = config.capacity / 1024 + config.workers_max * 4 * CHUNK + 64;
+        let spare = config.capacity / 1024 + config.workers_max * 4 * CHUNK + 2 * CHUNK;
         let records = config.capacity.saturating_add(spare).min((1 << 31) - 2);
         let capacity = u32::try_from(records).expect("it is below 2^31");
         Store { fresh: AtomicU32::new(0), capacity, chunks: AtomicU64::new(0) }

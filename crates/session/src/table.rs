@@ -64,9 +64,15 @@ impl<F: Family> Table<F> {
         &self.line(2 * record).way
     }
 
+    /// A line by a number that may be none.
+    #[inline]
+    pub(crate) fn get(&self, line: u32) -> Option<&Line<F::Words>> {
+        self.lines.get(line as usize)
+    }
+
     #[inline]
     pub(crate) fn prefetch_line(&self, line: u32) {
-        if let Some(line) = self.lines.get(line as usize) {
+        if let Some(line) = self.get(line) {
             prefetch(line);
         }
     }
@@ -74,7 +80,7 @@ impl<F: Family> Table<F> {
     /// Whether `line` has `key`.
     #[inline]
     pub(crate) fn is_key(&self, line: u32, key: &F::Key) -> bool {
-        has_key::<F>(self.line(line), key)
+        F::is_same(&self.line(line).key, key)
     }
 
     pub(crate) fn key(&self, line: u32) -> F::Key {
@@ -201,16 +207,6 @@ impl<F: Family> Table<F> {
     pub(crate) fn has_huge_pages(&self) -> bool {
         self.lines.has_huge_pages()
     }
-}
-
-/// Whether a line has `key`.
-#[inline(always)]
-pub(crate) fn has_key<F: Family>(line: &Line<F::Words>, key: &F::Key) -> bool {
-    let words = line.key.as_ref().iter();
-    let differing = words
-        .zip(F::numbers(key))
-        .fold(0, |differing, (word, number)| differing | (word.load(Relaxed) ^ number));
-    differing == 0
 }
 
 /// Whether `a` is a later millisecond than `b`, of two within 24 days of each other.

@@ -200,7 +200,7 @@ impl Family for V6 {}
 pub mod sealed {
     use super::{Key, KeyV4, KeyV6};
     use crate::flows::Flows;
-    use crate::sync::{AtomicU64, ZeroIsValid};
+    use crate::sync::{AtomicU64, Relaxed, ZeroIsValid};
     use crate::table::Table;
 
     /// How a family's keys lie in memory.
@@ -220,6 +220,9 @@ pub mod sealed {
 
         /// The numbers of a key.
         fn numbers(key: &Self::Key) -> &[u64];
+
+        /// Whether a line has a key.
+        fn is_same(words: &Self::Words, key: &Self::Key) -> bool;
 
         /// The key of these numbers.
         fn key(numbers: [u64; 5]) -> Self::Key;
@@ -258,6 +261,11 @@ pub mod sealed {
             &key.0
         }
 
+        #[inline(always)]
+        fn is_same([who, whom]: &[AtomicU64; 2], key: &KeyV4) -> bool {
+            (who.load(Relaxed) ^ key.0[0]) | (whom.load(Relaxed) ^ key.0[1]) == 0
+        }
+
         fn key([who, whom, ..]: [u64; 5]) -> KeyV4 {
             KeyV4([who, whom])
         }
@@ -294,6 +302,13 @@ pub mod sealed {
         #[inline]
         fn numbers(key: &KeyV6) -> &[u64] {
             &key.0
+        }
+
+        #[inline(always)]
+        fn is_same([head, a, b, c, d]: &[AtomicU64; 5], key: &KeyV6) -> bool {
+            let source = (a.load(Relaxed) ^ key.0[1]) | (b.load(Relaxed) ^ key.0[2]);
+            let target = (c.load(Relaxed) ^ key.0[3]) | (d.load(Relaxed) ^ key.0[4]);
+            source | target | (head.load(Relaxed) ^ key.0[0]) == 0
         }
 
         fn key(numbers: [u64; 5]) -> KeyV6 {

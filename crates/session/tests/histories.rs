@@ -363,10 +363,11 @@ impl Drive {
         let (worker, now_ms) = (&self.workers[0], self.now.as_ms() as u32);
         let hash = worker.hash::<F>(key);
         worker.prefetch_bucket::<F>(hash);
-        worker.prefetch_line::<F>(hash);
-        let Some(found) = worker.established::<F>(key, hash, self.epoch, now_ms) else {
-            return false;
-        };
+        let likely = worker.prefetch_line::<F>(hash);
+        let found = worker.established_at::<F>(likely, key, hash, self.epoch, now_ms);
+        let looked_for = worker.established::<F>(key, hash, self.epoch, now_ms);
+        assert_eq!(found.is_some(), looked_for.is_some());
+        let Some(found) = found else { return false };
         let session = |port: PortId, direction, packet: &Ip| {
             let found = self.model.find(port, direction, packet, self.now);
             found.map(|found| found.id()).filter(|_| port < INTERFACES)

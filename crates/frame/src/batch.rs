@@ -14,7 +14,9 @@ pub const SLOT_LEN: usize = 2_048;
 
 /// From the start of one slot to the next: one cache line more than a slot, or else the heads of
 /// all slots would fall into the same few sets of the first-level cache.
-pub const SLOT_STRIDE: usize = SLOT_LEN + 64;
+pub const SLOT_STRIDE: usize = SLOT_LEN + CACHE_LINE;
+
+const CACHE_LINE: usize = 64;
 
 /// Memory of one slot: its first [`SLOT_LEN`] bytes are the frame's.
 pub type Slot = [u8; SLOT_STRIDE];
@@ -36,6 +38,8 @@ pub struct FrameMeta {
 #[derive(Clone, Debug)]
 pub struct FrameBatch<M = Vec<u8>> {
     memory: M,
+    /// Where the first slot starts: at a cache line, if there is room to go to one.
+    start: usize,
     metas: Vec<FrameMeta>,
     len: usize,
 }
@@ -43,16 +47,19 @@ pub struct FrameBatch<M = Vec<u8>> {
 impl FrameBatch<Vec<u8>> {
     /// An empty batch for `capacity` frames in memory of its own, all zero.
     pub fn new(capacity: usize) -> FrameBatch<Vec<u8>> {
-        FrameBatch::over(vec![0; capacity * SLOT_STRIDE])
+        FrameBatch::over(vec![0; capacity * SLOT_STRIDE + CACHE_LINE - 1])
     }
 }
 
 impl<M: DerefMut<Target = [u8]>> FrameBatch<M> {
-    /// An empty batch over `memory`, as many slots as fit: [`SLOT_STRIDE`] bytes each. Memory that
-    /// starts at a cache line keeps every slot at one.
+    /// An empty batch over `memory`, as many slots as fit: [`SLOT_STRIDE`] bytes each. Every slot
+    /// starts at a cache line if `memory` does, or has 63 bytes to spare.
     pub fn over(memory: M) -> FrameBatch<M> {
         let capacity = memory.len() / SLOT_STRIDE;
-        FrameBatch { memory, metas: vec![FrameMeta::default(); capacity], len: 0 }
+        let spare = memory.len() % SLOT_STRIDE;
+        let to_line = memory.as_ptr().align_offset(CACHE_LINE);
+        let start = if to_line <= spare { to_line } else { 0 };
+        FrameBatch { memory, start, metas: vec![FrameMeta::default(); capacity], len: 0 }
     }
 
     /// How many frames it can hold.
@@ -90,7 +97,7 @@ impl<M: DerefMut<Target = [u8]>> FrameBatch<M> {
     /// The free slots and their metas, in step, to be written in place; [`FrameBatch::advance`]
     /// then says how many were.
     pub fn spare(&mut self) -> (&mut [Slot], &mut [FrameMeta]) {
-        let (slots, _) = self.memory.as_chunks_mut::<SLOT_STRIDE>();
+        let (slots, _) = self.memory[self.start..].as_chunks_mut::<SLOT_STRIDE>();
         (&mut slots[self.len..], &mut self.metas[self.len..])
     }
 
@@ -115,25 +122,25 @@ impl<M: DerefMut<Target = [u8]>> FrameBatch<M> {
     /// The bytes of a frame.
     pub fn frame(&self, index: usize) -> &[u8] {
         let len = self.meta(index).len as usize;
-        &self.memory[index * SLOT_STRIDE..][..len]
+        &self.memory[self.start + index * SLOT_STRIDE..][..len]
     }
 
     /// The bytes of a frame, to be rewritten in place.
     pub fn frame_mut(&mut self, index: usize) -> &mut [u8] {
         let len = self.meta(index).len as usize;
-        &mut self.memory[index * SLOT_STRIDE..][..len]
+        &mut self.memory[self.start + index * SLOT_STRIDE..][..len]
     }
 
     /// All frames in order.
     pub fn iter(&self) -> impl Iterator<Item = (&FrameMeta, &[u8])> {
-        let (slots, _) = self.memory.as_chunks::<SLOT_STRIDE>();
+        let (slots, _) = self.memory[self.start..].as_chunks::<SLOT_STRIDE>();
         let metas = &self.metas[..self.len];
         metas.iter().zip(slots).map(|(meta, slot)| (meta, &slot[..meta.len as usize]))
     }
 
     /// All slots and metas in use, in step, to be rewritten in place.
     pub fn parts_mut(&mut self) -> (&mut [Slot], &mut [FrameMeta]) {
-        let (slots, _) = self.memory.as_chunks_mut::<SLOT_STRIDE>();
+        let (slots, _) = self.memory[self.start..].as_chunks_mut::<SLOT_STRIDE>();
         (&mut slots[..self.len], &mut self.metas[..self.len])
     }
 }
@@ -169,6 +176,19 @@ mod tests {
         batch.advance(1);
         assert_eq!((batch.len(), batch.frame(0)), (1, &[9][..]));
         assert_eq!(batch.spare().0.len(), 2);
+    }
+
+    #[test]
+    fn slots_start_at_cache_lines() {
+        let mut batch = FrameBatch::new(3);
+        let (slots, _) = batch.spare();
+        assert_eq!(slots.len(), 3);
+        assert!(slots.iter().all(|slot| slot.as_ptr().align_offset(CACHE_LINE) == 0));
+        let mut memory = [0; 2 * SLOT_STRIDE + 1];
+        for start in 0..2 {
+            let mut batch = FrameBatch::over(&mut memory[start..start + 2 * SLOT_STRIDE]);
+            assert_eq!((batch.capacity(), batch.spare().0.len()), (2, 2));
+        }
     }
 
     #[test]

@@ -25,8 +25,8 @@ pub use cores::Placement;
 pub use directory::Directory;
 pub use exit::{Exit, Outlets};
 pub use load::{
-    Check, Latencies, LoadEnd, LoadError, LoadExit, LoadOptions, LoadQueue, LoadResult, LoadTest,
-    Logged, Until, Updates, UpdatesMade, WorkerFigures,
+    ChangeMade, Check, Latencies, LoadEnd, LoadError, LoadExit, LoadOptions, LoadQueue, LoadResult,
+    LoadTest, Logged, Until, Updates, UpdatesMade, WorkerFigures,
 };
 pub use memory::{FrameMemory, Frames};
 pub use queue::PortQueue;

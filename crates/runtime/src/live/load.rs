@@ -18,7 +18,7 @@ use super::{Live, LiveError, LiveOptions, Seat};
 use exit::Announced;
 pub use exit::{Check, LoadExit};
 pub use queue::LoadQueue;
-pub use result::{Latencies, LoadResult, Logged, UpdatesMade, WorkerFigures};
+pub use result::{ChangeMade, Latencies, LoadResult, Logged, UpdatesMade, WorkerFigures};
 
 /// How a load test is run.
 #[derive(Clone, Debug, Default)]
@@ -257,7 +257,9 @@ impl LoadTest {
             {
                 match (pending.next)(self.live.plane().epoch() + 1) {
                     Some(change) => {
-                        made.note(&self.apply(change)?, now.since(change_at));
+                        let late = now.since(change_at);
+                        let applied = self.apply(change)?;
+                        made.changes.push(ChangeMade { applied, late });
                         change_at += step;
                     }
                     None => updates = None,

@@ -144,8 +144,9 @@ fn no_frame_is_judged_by_old_rules_after_a_change_has_returned() {
         let updates = Updates { per_second: 500, next: &mut next };
         let result = test.run(Until::For(Duration::from_millis(300)), Some(updates)).unwrap();
         assert_eq!(result.stale, 0);
-        assert!(result.updates.made >= 8, "{} changes", result.updates.made);
-        assert_eq!(result.updates.wait_ns.len(), result.updates.made);
+        let changes = &result.updates.changes;
+        assert!(changes.len() >= 8, "{} changes", changes.len());
+        assert!(changes.iter().map(|made| made.applied.epoch).eq(1..=changes.len() as u32));
         let end = test.finish().unwrap();
         let accounts = &end.accounts;
         assert!(accounts.is_clean(), "{workers} workers: {accounts} {:?}", accounts.findings);

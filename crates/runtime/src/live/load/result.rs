@@ -65,18 +65,21 @@ pub struct Latencies {
 }
 
 /// Changes made during a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct UpdatesMade {
-    /// How many.
-    pub made: u64,
+    /// Each, in order.
+    pub changes: Vec<ChangeMade>,
     /// How long the run took.
     pub elapsed: Duration,
-    /// Nanoseconds of work of each: to compile and publish.
-    pub work_ns: Histogram<u64>,
-    /// Nanoseconds from then until each worker had passed a batch boundary or slept.
-    pub wait_ns: Histogram<u64>,
-    /// Nanoseconds that each was begun after it was due.
-    pub late_ns: Histogram<u64>,
+}
+
+/// A change made during a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ChangeMade {
+    /// What it took.
+    pub applied: Applied,
+    /// How long after it was due it was begun.
+    pub late: Duration,
 }
 
 /// A verdict, kept.
@@ -193,24 +196,11 @@ impl Latencies {
     }
 }
 
-impl Default for UpdatesMade {
-    fn default() -> UpdatesMade {
-        let [work_ns, wait_ns, late_ns] = std::array::from_fn(|_| histogram());
-        UpdatesMade { made: 0, elapsed: Duration::ZERO, work_ns, wait_ns, late_ns }
-    }
-}
-
 impl UpdatesMade {
-    pub(crate) fn note(&mut self, applied: &Applied, late: Duration) {
-        self.made += 1;
-        self.work_ns.saturating_record(ns(applied.work));
-        self.wait_ns.saturating_record(ns(applied.wait));
-        self.late_ns.saturating_record(ns(late));
+    /// How many a second.
+    pub fn per_second(&self) -> f64 {
+        per_second(self.changes.len() as u64, self.elapsed)
     }
-}
-
-fn ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn histogram() -> Histogram<u64> {

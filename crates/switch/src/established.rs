@@ -57,11 +57,11 @@ impl Worker {
     /// Calls the line of its flow.
     #[inline]
     pub(crate) fn prefetch(&self, staged: &Staged) {
-        match staged {
-            Staged::V4 { hash, .. } => self.flows.prefetch_line::<V4>(*hash),
-            Staged::V6 { hash, .. } => self.flows.prefetch_line::<V6>(*hash),
-            Staged::Long => {}
-        }
+        let _likely = match staged {
+            Staged::V4 { hash, .. } => Some(self.flows.prefetch_line::<V4>(*hash)),
+            Staged::V6 { hash, .. } => Some(self.flows.prefetch_line::<V6>(*hash)),
+            Staged::Long => None,
+        };
     }
 
     /// Takes a frame of an established flow to its end; `false` if it is to go the long way, and

@@ -141,11 +141,10 @@ impl Worker for Handle {
                 *hash = self.worker.hash::<V4>(&key.ours());
                 self.worker.prefetch_bucket::<V4>(*hash);
             }
-            for hash in &hashes[..batch.len()] {
-                self.worker.prefetch_line::<V4>(*hash);
-            }
-            for (hash, key) in hashes.iter().zip(batch) {
-                let established = self.worker.established::<V4>(&key.ours(), *hash, EPOCH, now_ms);
+            let likely = hashes.map(|hash| self.worker.prefetch_line::<V4>(hash));
+            for ((likely, hash), key) in likely.iter().zip(&hashes).zip(batch) {
+                let (worker, key) = (&self.worker, key.ours());
+                let established = worker.established_at::<V4>(*likely, &key, *hash, EPOCH, now_ms);
                 if let Some(established) = established {
                     std::hint::black_box(established.forward());
                     established.touch(now_ms, FRAME_BYTES, None);

@@ -29,7 +29,7 @@ pub enum Quick {
 }
 
 /// A plain IPv4 frame's fields, host byte order.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct QuickV4 {
     /// Source address.
     pub source: u32,
@@ -52,7 +52,7 @@ pub struct QuickV4 {
 }
 
 /// A plain IPv6 frame's fields, host byte order.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct QuickV6 {
     /// Source address.
     pub source: u128,

@@ -10,7 +10,8 @@ use ringfence_session::{End, FirstPacket, Forward, HalfRef, Limit, Opening, Room
 use crate::journey::{Arrival, Passage, Scene, Stop, Walk};
 use crate::route::hops;
 use crate::tally::TallyId;
-use crate::{Because, Observer, OnRuleChange, PortId, Side, Sink, Stage, Worker};
+use crate::worker::State;
+use crate::{Because, Observer, OnRuleChange, PortId, Side, Sink, Stage};
 
 /// What a frame would do to the session table at one interface, until commit: "No session is
 /// established until an Allow rule is matched and applied."
@@ -32,7 +33,7 @@ impl Pending {
     }
 }
 
-impl Worker {
+impl State {
     /// Asks an interface whether a packet may cross it. Changes nothing but to end sessions that a
     /// rule change has condemned.
     pub(crate) fn cross<S: Sink, O: Observer>(

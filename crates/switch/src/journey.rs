@@ -15,18 +15,16 @@ use ringfence_cloud::{InterfaceIndex, Place, Reach, Route, Unreachable};
 use ringfence_frame::{Body, Direction, Ip, Tuple, parse};
 use ringfence_frame::{Frame, Instant};
 use ringfence_policy::Question;
-use ringfence_session::SessionId;
+use ringfence_session::{Established, Family, SessionId};
 
 use crate::admit::{Admitted, admit};
-use crate::established::Way;
 use crate::fragments::{self, Known, Meeting};
 use crate::neighbors::Request;
 use crate::plane::Plane;
 use crate::route::{Exit, arriving, rewrite};
 use crate::rules::Rules;
-use crate::{
-    Because, Egress, Event, FrameId, Observer, PortId, Side, Sink, Stage, Verdict, Worker,
-};
+use crate::worker::State;
+use crate::{Because, Egress, Event, FrameId, Observer, PortId, Side, Sink, Stage, Verdict};
 
 /// What all frames of a batch meet.
 #[derive(Clone, Copy)]
@@ -34,6 +32,14 @@ pub(crate) struct Scene<'a> {
     pub(crate) plane: &'a Plane,
     pub(crate) rules: &'a Rules,
     pub(crate) now: Instant,
+}
+
+impl Scene<'_> {
+    /// The moment as sessions keep it.
+    #[inline]
+    pub(crate) fn now_ms(&self) -> u32 {
+        self.now.as_ms() as u32
+    }
 }
 
 /// A frame that came in.
@@ -63,12 +69,12 @@ pub(crate) struct Passed(());
 impl Passed {
     /// A flow is established because its first packet has gone the whole way.
     #[inline]
-    pub(crate) fn established(_: &Way) -> Passed {
+    pub(crate) fn established<F: Family>(_: &Established<'_, F>) -> Passed {
         Passed(())
     }
 }
 
-impl Worker {
+impl State {
     /// Where a frame goes, or why not. The two enforcement points, out of the sender and into the
     /// receiver, are one room entered twice.
     pub(crate) fn journey<S: Sink, O: Observer>(

@@ -10,7 +10,8 @@ use ringfence_frame::{Frame, Icmp, IcmpKind, Ip, MacAddr, Quoted, Transport, rew
 use crate::journey::{Arrival, Stop, Walk};
 use crate::plane::Plane;
 use crate::ports::PortFacts;
-use crate::{Because, Observer, PortId, Sink, Stage, Worker};
+use crate::worker::State;
+use crate::{Because, Observer, PortId, Sink, Stage};
 
 /// TTL of the fabric's own packets.
 const FABRIC_TTL: u8 = 64;
@@ -81,7 +82,7 @@ pub(crate) fn rewrite(
     (packet.packet_len() > exit.mtu).then(|| fragments(bytes, frame, exit.mtu))
 }
 
-impl Worker {
+impl State {
     /// "The VPC router, the CEN and the Internet gateway each take one from the TTL (same vSwitch:
     /// none); at zero the packet is dropped (ttl-exceeded) and the fabric answers with an ICMP
     /// error; too big with DF (or IPv6): too-big and an ICMP error, else it is fragmented."

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ringfence_frame::Instant;
 use ringfence_session::FlowWorker;
 
-use crate::established::Staged;
+use crate::established::Staging;
 use crate::fragments::{Fate, Fragments, Held, Known};
 use crate::journey::{Arrival, Scene, Stop, Walk};
 use crate::plane::Plane;
@@ -37,12 +37,18 @@ const SWEEP_MIN: usize = 64;
 
 /// One thread's part of a switch.
 pub struct Worker {
-    pub(crate) number: usize,
+    number: usize,
     plane: Arc<Plane>,
     rules: Arc<Rules>,
+    state: State,
+}
+
+/// What a worker changes while it forwards.
+pub(crate) struct State {
     pub(crate) flows: FlowWorker,
     pub(crate) fragments: Fragments,
     pub(crate) tallies: Tallies,
+    pub(crate) staging: Box<Staging>,
     /// The millisecond at which it last looked for dead sessions.
     swept_ms: u64,
 }
@@ -53,20 +59,16 @@ impl Worker {
         let rules = plane.rules();
         let mut tallies = Tallies::new(&plane.ports);
         tallies.fit(&rules);
-        let worker = Worker {
-            number: flows.number(),
-            plane: Arc::clone(plane),
-            rules,
-            flows,
-            fragments: Fragments::default(),
-            tallies,
-            swept_ms: 0,
-        };
-        Some(worker)
+        let number = flows.number();
+        let staging = Box::default();
+        let fragments = Fragments::default();
+        let state = State { flows, fragments, tallies, staging, swept_ms: 0 };
+        Some(Worker { number, plane: Arc::clone(plane), rules, state })
     }
 
     /// Takes a batch of frames, of one port or of several, in their order. What goes out is put
-    /// into `sink`, what became of each frame is told to `observer`.
+    /// into `sink`, what became of each frame is told to `observer`. Rules, time and housekeeping
+    /// are those of the batch; the worker is awake.
     ///
     /// `now` never goes back.
     ///
@@ -79,25 +81,107 @@ impl Worker {
         sink: &mut S,
         observer: &mut O,
     ) {
-        let plane = Arc::clone(&self.plane);
-        let rules = self.pick_up(&plane);
-        let scene = Scene { plane: &plane, rules: &rules, now };
-        self.tidy(now);
-        self.release_fragments(scene, sink, observer);
+        self.pick_up();
+        let Worker { plane, rules, state, .. } = self;
+        let scene = Scene { plane, rules, now };
+        state.tidy(scene, sink, observer);
         for frames in frames.chunks_mut(BATCH_MAX) {
-            let mut staged = [const { Staged::Long }; BATCH_MAX];
-            for (frame, staged) in frames.iter().zip(&mut staged) {
-                *staged = self.stage::<O>(scene, frame);
+            state.take(scene, frames, sink, observer);
+            state.flows.quiescent();
+        }
+    }
+
+    /// Ends what has timed out: sessions, and fragments held (their verdicts are told).
+    ///
+    /// One call looks at a bounded number of sessions; a dead one is never found, whether it has
+    /// been removed or not.
+    pub fn expire<S: Sink, O: Observer>(
+        &mut self,
+        now: Instant,
+        slice_max: usize,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
+        self.pick_up();
+        let Worker { plane, rules, state, .. } = self;
+        state.expire_sessions(now, slice_max);
+        state.fragments.expire(now);
+        state.release_fragments(Scene { plane, rules, now }, sink, observer);
+        state.flows.quiescent();
+    }
+
+    /// When something held may time out.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.state.fragments.next_deadline()
+    }
+
+    /// Says that it holds no frame and takes none until [`Worker::wake`]: nobody waits for it.
+    pub fn sleep(&mut self) {
+        self.state.flows.sleep();
+        self.plane.falls_asleep(self.number);
+    }
+
+    /// Takes part again.
+    pub fn wake(&mut self) {
+        self.state.flows.wake();
+        // from here on whoever changes the rules waits for this worker; older rules are not used,
+        // as the next batch begins with a look at the newest
+        self.plane.judges_by(self.number, self.rules.epoch);
+    }
+
+    /// The epoch of the rules by which it judged its last batch whole.
+    pub fn epoch(&self) -> u32 {
+        self.rules.epoch
+    }
+
+    /// What it shares with the others.
+    pub fn plane(&self) -> &Arc<Plane> {
+        &self.plane
+    }
+
+    /// Adds everything that it has counted to `counters`. The traffic of sessions is counted when
+    /// they end, and of long ones from time to time.
+    pub fn add_counters(&self, counters: &mut Counters) {
+        self.state.tallies.add_to(counters, &self.plane.ports, &self.rules);
+    }
+
+    /// Forgets what it has counted and held.
+    pub(crate) fn reset(&mut self) {
+        self.state.flows.clear();
+        self.state.fragments.clear();
+        self.state.tallies = Tallies::new(&self.plane.ports);
+        self.state.tallies.fit(&self.rules);
+    }
+
+    /// Takes the newest rules.
+    fn pick_up(&mut self) {
+        if self.plane.epoch() != self.rules.epoch {
+            self.rules = self.plane.rules();
+            self.state.tallies.fit(&self.rules);
+            self.plane.judges_by(self.number, self.rules.epoch);
+        }
+    }
+}
+
+impl State {
+    /// Parses all, looks up all, acts on all.
+    fn take<S: Sink, O: Observer>(
+        &mut self,
+        scene: Scene<'_>,
+        frames: &mut [Incoming<'_>],
+        sink: &mut S,
+        observer: &mut O,
+    ) {
+        for (place, frame) in frames.iter().enumerate() {
+            self.stage::<O>(scene, place, frame);
+        }
+        for place in 0..frames.len() {
+            self.look_up(place);
+        }
+        for (place, frame) in frames.iter_mut().enumerate() {
+            if !self.established(scene, place, frame, sink, observer) {
+                self.handle(scene, frame, sink, observer);
             }
-            for staged in &staged[..frames.len()] {
-                self.prefetch(staged);
-            }
-            for (frame, staged) in frames.iter_mut().zip(&staged) {
-                if !self.established(scene, frame, staged, sink, observer) {
-                    self.handle(scene, frame, sink, observer);
-                }
-            }
-            self.flows.quiescent();
         }
     }
 
@@ -131,90 +215,20 @@ impl Worker {
         self.release_fragments(scene, sink, observer);
     }
 
-    /// Ends what has timed out: sessions, and fragments held (their verdicts are told).
-    ///
-    /// One call looks at a bounded number of sessions; a dead one is never found, whether it has
-    /// been removed or not.
-    pub fn expire<S: Sink, O: Observer>(
-        &mut self,
-        now: Instant,
-        slice_max: usize,
-        sink: &mut S,
-        observer: &mut O,
-    ) {
-        let plane = Arc::clone(&self.plane);
-        let rules = self.pick_up(&plane);
-        self.expire_sessions(now, slice_max);
-        self.fragments.expire(now);
-        self.release_fragments(Scene { plane: &plane, rules: &rules, now }, sink, observer);
-        self.flows.quiescent();
-    }
-
-    /// When something held may time out.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        self.fragments.next_deadline()
-    }
-
-    /// Says that it holds no frame and takes none until [`Worker::wake`]: nobody waits for it.
-    pub fn sleep(&mut self) {
-        self.flows.sleep();
-        self.plane.falls_asleep(self.number);
-    }
-
-    /// Takes part again.
-    pub fn wake(&mut self) {
-        self.flows.wake();
-        // from here on whoever changes the rules waits for this worker; older rules are not used,
-        // as the next batch begins with a look at the newest
-        self.plane.judges_by(self.number, self.rules.epoch);
-    }
-
-    /// The epoch of the rules by which it judged its last batch whole.
-    pub fn epoch(&self) -> u32 {
-        self.rules.epoch
-    }
-
-    /// What it shares with the others.
-    pub fn plane(&self) -> &Arc<Plane> {
-        &self.plane
-    }
-
-    /// Adds everything that it has counted to `counters`. The traffic of sessions is counted when
-    /// they end, and of long ones from time to time.
-    pub fn add_counters(&self, counters: &mut Counters) {
-        self.tallies.add_to(counters, &self.plane.ports, &self.rules);
-    }
-
-    /// Forgets what it has counted and held.
-    pub(crate) fn reset(&mut self) {
-        self.flows.clear();
-        self.fragments.clear();
-        self.tallies = Tallies::new(&self.plane.ports);
-        self.tallies.fit(&self.rules);
-    }
-
-    /// The newest rules.
-    fn pick_up(&mut self, plane: &Plane) -> Arc<Rules> {
-        if plane.epoch() != self.rules.epoch {
-            self.rules = plane.rules();
-            self.tallies.fit(&self.rules);
-            plane.judges_by(self.number, self.rules.epoch);
-        }
-        Arc::clone(&self.rules)
-    }
-
     /// Housekeeping, once a millisecond at most.
-    fn tidy(&mut self, now: Instant) {
+    fn tidy<S: Sink, O: Observer>(&mut self, scene: Scene<'_>, sink: &mut S, observer: &mut O) {
+        let now = scene.now;
         if now.as_ms() != self.swept_ms {
             self.swept_ms = now.as_ms();
-            let slice = self.plane.flows.capacity() / SWEEPS_PER_TABLE;
+            let slice = scene.plane.flows.capacity() / SWEEPS_PER_TABLE;
             self.expire_sessions(now, slice.max(SWEEP_MIN));
         }
         self.fragments.expire(now);
+        self.release_fragments(scene, sink, observer);
     }
 
     fn expire_sessions(&mut self, now: Instant, slice_max: usize) {
-        let Worker { flows, tallies, .. } = self;
+        let State { flows, tallies, .. } = self;
         flows.expire(now, slice_max);
         flows.drain_tallies(|id, frames, bytes| tallies.count_traffic(id, frames, bytes));
     }

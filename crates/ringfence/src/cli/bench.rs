@@ -112,11 +112,17 @@ they explain is not the switch's."
 const UPDATES_COLUMNS: &str = with_figures!(
     "\
 Columns:
-  changes    rule and membership changes a second, asked for and made
-  kept       throughput over that of the same run without changes
-  work       microseconds of work for one change
-  return     microseconds until the call returned: every worker has passed a batch boundary or sleeps
-  pause      longest gap between two batches of a worker, beside that without changes
+  rules      in each group
+  workers    threads, each with its own ports
+  changes    rule and membership changes a second that were made
+  without    throughput without changes, generator and checks included
+  kept       throughput with changes over that of the trial without
+  rule       microseconds of work to change one rule
+  member     microseconds of work to change one membership
+  return     microseconds from then until the call returned: every worker has passed a batch
+             boundary or sleeps
+  pause      longest time between two batches of a worker, beside that without changes
+  leaks, false drops   frames with another verdict than expected; either fails the command
   stale      frames judged by old rules after the call had returned; one fails the command"
 );
 

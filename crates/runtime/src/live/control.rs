@@ -102,6 +102,7 @@ impl<Q: PortQueue + 'static, E: Exit + 'static> Live<Q, E> {
         seats: Vec<(Vec<Q>, E)>,
         options: &LiveOptions,
     ) -> Result<Live<Q, E>, LiveError> {
+        cores::sharpen_timers();
         let placement = Placement::new(seats.len(), options.pin);
         let directory = Directory::new(controller.fabric(), controller.plane().ports());
         let clock = options.clock.clone();
@@ -185,14 +186,14 @@ impl<Q: PortQueue + 'static, E: Exit + 'static> Live<Q, E> {
         self.directory.follow(self.controller.fabric(), &change);
         let epoch = self.controller.apply(change);
         let made = self.clock.now();
-        let mut looks = 0_u32;
         while !self.controller.plane().is_in_force(epoch) {
-            looks += 1;
-            if looks.is_multiple_of(LOOKS_PER_CHECK) {
-                self.check()?;
+            if self.clock.now().since(made) < SPIN {
+                std::hint::spin_loop();
+                continue;
             }
-            // a worker may be waiting for this core
-            thread::yield_now();
+            // a worker that does not come to its boundary may be waiting for this very core
+            thread::park_timeout(SPIN);
+            self.check()?;
         }
         let done = self.clock.now();
         Ok(Applied { epoch, work: made.since(begun), wait: done.since(made) })
@@ -351,8 +352,8 @@ impl<Q, E> Drop for Hands<Q, E> {
     }
 }
 
-/// Looks at the workers' epochs between two looks at whether they live.
-const LOOKS_PER_CHECK: u32 = 1_024;
+/// How long control looks for workers at their boundaries before it makes way for them.
+const SPIN: Duration = Duration::from_micros(20);
 /// What is said of a panic that has been reported before.
 const REPORTED: &str = "reported before";
 

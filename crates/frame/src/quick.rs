@@ -114,7 +114,7 @@ pub fn quick(bytes: &[u8]) -> Quick {
 }
 
 /// Reads a plain IPv4 frame; see [`quick`].
-#[inline]
+#[inline(always)]
 pub fn quick_v4(bytes: &[u8]) -> Option<QuickV4> {
     const ETHERTYPE_VERSION_LENGTH: u32 = (ETHERTYPE_IPV4 as u32) << 16 | 0x4500;
     let frame = bytes.first_chunk::<UDP_V4>()?;

@@ -74,6 +74,9 @@ impl<F: Family> Table<F> {
     pub(crate) fn prefetch_line(&self, line: u32) {
         if let Some(line) = self.get(line) {
             prefetch(line);
+            if size_of_val(line) > 64 {
+                prefetch(&line.counts);
+            }
         }
     }
 

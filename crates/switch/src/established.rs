@@ -11,15 +11,19 @@ use ringfence_session::{KeyV4, KeyV6, Likely, SessionId, TcpNote, V4, V6};
 
 use crate::journey::{Passed, Scene};
 use crate::tally::Tallies;
-use crate::worker::{BATCH_MAX, Incoming, State};
+use crate::worker::{Incoming, STEPS_APART, State};
 use crate::{Because, Egress, Observer, PortId, Side, Sink, Stage, Verdict};
 
 /// What is known of the frames of a batch before their turns come, in columns.
 pub(crate) struct Staging {
-    kinds: [Kind; BATCH_MAX],
-    v4: [Staged<QuickV4, KeyV4>; BATCH_MAX],
-    v6: [Staged<QuickV6, KeyV6>; BATCH_MAX],
+    kinds: [Kind; RING],
+    v4: [Staged<QuickV4, KeyV4>; RING],
+    v6: [Staged<QuickV6, KeyV6>; RING],
 }
+
+/// Frames between their first and their last step; a power of two.
+const RING: usize = 32;
+const _: () = assert!(RING.is_power_of_two() && RING > 2 * STEPS_APART);
 
 /// Whether a frame is plain.
 #[derive(Clone, Copy)]
@@ -53,19 +57,20 @@ impl Default for Staging {
             likely: Likely::default(),
             quick: QuickV6::default(),
         };
-        Staging { kinds: [Kind::Long; BATCH_MAX], v4: [v4; BATCH_MAX], v6: [v6; BATCH_MAX] }
+        Staging { kinds: [Kind::Long; RING], v4: [v4; RING], v6: [v6; RING] }
     }
 }
 
 impl State {
     /// Reads a frame as far as it is plain, and calls its bucket of the session table.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn stage<O: Observer>(
         &mut self,
         scene: Scene<'_>,
         place: usize,
         frame: &Incoming<'_>,
     ) {
+        let place = place % RING;
         let Staging { kinds, v4, v6 } = &mut *self.staging;
         let kind = &mut kinds[place];
         *kind = Kind::Long;
@@ -93,8 +98,9 @@ impl State {
     }
 
     /// Looks its flow up as far as the bucket tells, and calls the line.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn look_up(&mut self, place: usize) {
+        let place = place % RING;
         let Staging { kinds, v4, v6 } = &mut *self.staging;
         match kinds[place] {
             Kind::V4 => {
@@ -111,7 +117,7 @@ impl State {
 
     /// Takes a frame of an established flow to its end; `false` if it is to go the long way, and
     /// nothing has happened yet.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn established<S: Sink, O: Observer>(
         &mut self,
         scene: Scene<'_>,
@@ -120,6 +126,7 @@ impl State {
         sink: &mut S,
         observer: &mut O,
     ) -> bool {
+        let place = place % RING;
         match self.staging.kinds[place] {
             Kind::V4 => self.established_v4(scene, place, frame, sink, observer),
             Kind::V6 => self.established_v6(scene, place, frame, sink, observer),
@@ -127,7 +134,7 @@ impl State {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn established_v4<S: Sink, O: Observer>(
         &mut self,
         scene: Scene<'_>,
@@ -164,7 +171,7 @@ impl State {
         true
     }
 
-    #[inline]
+    #[inline(never)]
     fn established_v6<S: Sink, O: Observer>(
         &mut self,
         scene: Scene<'_>,

@@ -31,6 +31,10 @@ pub struct Incoming<'a> {
 /// hidden, few enough that all of them stay in the first-level cache.
 pub const BATCH_MAX: usize = 32;
 
+/// How far apart the steps of one frame lie: far enough that the memory's latency is hidden, near
+/// enough that what is called stays until it is used.
+pub(crate) const STEPS_APART: usize = 12;
+
 /// The share of the session table that is looked over for dead sessions in one millisecond.
 const SWEEPS_PER_TABLE: usize = 2_048;
 const SWEEP_MIN: usize = 64;
@@ -85,10 +89,8 @@ impl Worker {
         let Worker { plane, rules, state, .. } = self;
         let scene = Scene { plane, rules, now };
         state.tidy(scene, sink, observer);
-        for frames in frames.chunks_mut(BATCH_MAX) {
-            state.take(scene, frames, sink, observer);
-            state.flows.quiescent();
-        }
+        state.take(scene, frames, sink, observer);
+        state.flows.quiescent();
     }
 
     /// Ends what has timed out: sessions, and fragments held (their verdicts are told).
@@ -164,7 +166,8 @@ impl Worker {
 }
 
 impl State {
-    /// Parses all, looks up all, acts on all.
+    /// Takes frames in their order, each in three steps that lie apart: while one frame is acted
+    /// on, memory brings the line of another's flow and the bucket of a third one's.
     fn take<S: Sink, O: Observer>(
         &mut self,
         scene: Scene<'_>,
@@ -172,20 +175,47 @@ impl State {
         sink: &mut S,
         observer: &mut O,
     ) {
-        for (place, frame) in frames.iter().enumerate() {
-            self.stage::<O>(scene, place, frame);
+        let len = frames.len();
+        let first_steady = len.min(2 * STEPS_APART);
+        for step in 0..first_steady {
+            self.stage::<O>(scene, step, &frames[step]);
+            if let Some(earlier) = step.checked_sub(STEPS_APART) {
+                self.look_up(earlier);
+            }
         }
-        for place in 0..frames.len() {
-            self.look_up(place);
+        for step in first_steady..len {
+            self.stage::<O>(scene, step, &frames[step]);
+            self.look_up(step - STEPS_APART);
+            let first = step - 2 * STEPS_APART;
+            self.act(scene, first, &mut frames[first], sink, observer);
         }
-        for (place, frame) in frames.iter_mut().enumerate() {
-            if !self.established(scene, place, frame, sink, observer) {
-                self.handle(scene, frame, sink, observer);
+        for step in len.max(STEPS_APART)..len + 2 * STEPS_APART {
+            let earlier = step - STEPS_APART;
+            if earlier < len {
+                self.look_up(earlier);
+            }
+            if let Some(first) = step.checked_sub(2 * STEPS_APART) {
+                self.act(scene, first, &mut frames[first], sink, observer);
             }
         }
     }
 
+    #[inline(always)]
+    fn act<S: Sink, O: Observer>(
+        &mut self,
+        scene: Scene<'_>,
+        place: usize,
+        frame: &mut Incoming<'_>,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
+        if !self.established(scene, place, frame, sink, observer) {
+            self.handle(scene, frame, sink, observer);
+        }
+    }
+
     /// The frame's whole journey, the long way.
+    #[inline(never)]
     fn handle<S: Sink, O: Observer>(
         &mut self,
         scene: Scene<'_>,

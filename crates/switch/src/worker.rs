@@ -177,8 +177,8 @@ impl State {
     ) {
         let len = frames.len();
         let first_steady = len.min(2 * STEPS_APART);
-        for step in 0..first_steady {
-            self.stage::<O>(scene, step, &frames[step]);
+        for (step, frame) in frames.iter().enumerate().take(first_steady) {
+            self.stage::<O>(scene, step, frame);
             if let Some(earlier) = step.checked_sub(STEPS_APART) {
                 self.look_up(earlier);
             }

@@ -5,11 +5,14 @@
 //! its overflow. A slot is claimed by a compare-and-swap from free, and nobody sees it until its
 //! bit is set in `meta`. Whatever puts a key in does so by a compare-and-swap of the PRIMARY
 //! bucket's `meta` with a new version, after having looked for the key: of two that put in one
-//! key, the second one's fails, and it looks again. Nothing ever moves, so that a reader that finds
-//! nothing has met a moment when there was nothing.
+//! key, the second one's fails, and it looks again.
 //!
 //! A line is taken out by whoever changes its slot to [`LEAVING`], and replaced in its slot by
 //! whoever changes that: one compare-and-swap decides between them.
+//!
+//! Where both buckets of a key are full, a key of theirs moves from its primary bucket to its
+//! secondary one: it is there, and counted, before it leaves. So a reader that finds nothing in a
+//! bucket looks at the count after that, and if it finds nothing then, there was nothing.
 
 use crate::layout::{BUCKET_SLOTS, Bucket, matching, prefetch};
 use crate::sync::{AcqRel, Acquire, AtomicU32, Pages, Relaxed, Release, Zeroed};
@@ -22,9 +25,8 @@ const OVERFLOW_SHIFT: u32 = 12;
 const OVERFLOW_MAX: u32 = 63;
 const VERSION: u32 = 1 << 18;
 
-/// A primary bucket that holds this many keys gives way to an emptier secondary one: more leaves
-/// too many full buckets in a full table, fewer sends too many look-ups to a second bucket.
-const GIVES_WAY: u32 = 10;
+/// How often room is made before an index counts as full.
+const MOVES_MAX: usize = 4;
 
 /// The index of one table.
 #[derive(Debug)]
@@ -65,6 +67,16 @@ impl Index {
         self.buckets.len() * size_of::<Bucket>()
     }
 
+    /// Whether there is nothing in it, not even a count of what was.
+    #[cfg(test)]
+    pub(crate) fn is_clear(&self) -> bool {
+        let is_clear = |bucket: &Bucket| {
+            bucket.meta.load(Acquire) & (VERSION - 1) == 0
+                && bucket.slots.iter().all(|slot| slot.load(Acquire) == 0)
+        };
+        self.buckets.iter().all(is_clear)
+    }
+
     #[inline]
     pub(crate) fn prefetch(&self, hash: u64) {
         prefetch(self.primary(hash));
@@ -78,13 +90,12 @@ impl Index {
         if let Some(line) = bucket.find(meta, tag(hash), &mut is_same) {
             return Some(line);
         }
-        match meta >> OVERFLOW_SHIFT & OVERFLOW_MAX {
+        match overflow(bucket.meta.load(Acquire)) {
             0 => None,
             _ => self.find_second(hash, is_same),
         }
     }
 
-    #[cold]
     fn find_second(&self, hash: u64, mut is_same: impl FnMut(u32) -> bool) -> Option<u32> {
         let bucket = &self.buckets[self.places(hash).1];
         bucket.find(bucket.meta.load(Acquire), tag(hash), &mut is_same)
@@ -98,7 +109,7 @@ impl Index {
         let meta = bucket.meta.load(Acquire);
         let mut matching = bucket.matching(tag(hash)) & meta & MASK;
         if matching == 0 {
-            if meta & (OVERFLOW_MAX << OVERFLOW_SHIFT) != 0 {
+            if overflow(meta) != 0 {
                 prefetch(&self.buckets[self.places(hash).1]);
             }
             return 0;
@@ -113,16 +124,24 @@ impl Index {
         first
     }
 
-    /// Puts in `line` under `hash`, unless another line there `is_same`.
-    pub(crate) fn insert(&self, hash: u64, line: u32, is_same: impl Fn(u32) -> bool) -> Put {
+    /// Puts in `line` under `hash`, unless another line there `is_same`. `hash_of` is asked of lines
+    /// that may have to move.
+    pub(crate) fn insert(
+        &self,
+        hash: u64,
+        line: u32,
+        is_same: impl Fn(u32) -> bool,
+        hash_of: impl Fn(u32) -> u64,
+    ) -> Put {
         let (first, second) = self.places(hash);
         let primary = &self.buckets[first];
         let mut is_same = |other| other != line && is_same(other);
         let mut claimed: Option<Claim> = None;
+        let mut moves = 0;
         loop {
             let meta = primary.meta.load(Acquire);
             let mut found = primary.find(meta, tag(hash), &mut is_same);
-            if found.is_none() && meta >> OVERFLOW_SHIFT & OVERFLOW_MAX != 0 {
+            if found.is_none() && overflow(primary.meta.load(Acquire)) != 0 {
                 found = self.find_second(hash, &mut is_same);
             }
             if let Some(found) = found {
@@ -135,9 +154,16 @@ impl Index {
                 return Put::Exists(found);
             }
             if claimed.is_none() {
-                claimed = self.claim(first, second, meta, hash, line);
+                claimed = self.claim(first, second, hash, line);
             }
-            let Some(claim) = claimed else { return Put::Full };
+            let Some(claim) = claimed else {
+                moves += 1;
+                let can_move = |place| self.make_room(place, &hash_of);
+                if moves > MOVES_MAX || !(can_move(first) || can_move(second)) {
+                    return Put::Full;
+                }
+                continue;
+            };
             let changed = match claim.second {
                 false => meta | 1 << claim.slot,
                 true => with_overflow(meta, 1),
@@ -152,33 +178,77 @@ impl Index {
     /// Takes `line` out from under `hash`; false if it does not lie there.
     pub(crate) fn remove(&self, hash: u64, line: u32) -> bool {
         let (first, second) = self.places(hash);
+        // All of it: one that moves is in both for a moment, and whoever moves it gives way.
+        let mut any = false;
         for place in [first, second] {
-            let bucket = &self.buckets[place];
-            let Some(slot) = bucket.slot_of(line, tag(hash)) else { continue };
-            if bucket.slots[slot].compare_exchange(line + 1, LEAVING, AcqRel, Relaxed).is_err() {
-                continue;
+            while let Some(slot) = self.buckets[place].slot_of(line, tag(hash)) {
+                any |= self.take_out(first, place, slot, line);
             }
-            bucket.meta.fetch_and(!(1 << slot), AcqRel);
-            bucket.slots[slot].store(0, Release);
-            if place == second {
-                let fewer = |meta| Some(with_overflow(meta, -1));
-                let meta = &self.buckets[first].meta;
-                meta.fetch_update(AcqRel, Relaxed, fewer).expect("it always gives a value");
-            }
-            return true;
         }
-        false
+        any
     }
 
-    /// Puts `new`, which has the same key, where `old` lies; false if `old` does not lie there.
+    /// Takes `line` out of a slot; false if it is not there any more.
+    fn take_out(&self, first: usize, place: usize, slot: usize, line: u32) -> bool {
+        let bucket = &self.buckets[place];
+        if bucket.slots[slot].compare_exchange(line + 1, LEAVING, AcqRel, Relaxed).is_err() {
+            return false;
+        }
+        bucket.meta.fetch_and(!(1 << slot), AcqRel);
+        bucket.slots[slot].store(0, Release);
+        if place != first {
+            self.buckets[first].change(|meta| with_overflow(meta, -1));
+        }
+        true
+    }
+
+    /// Moves a key of a full bucket to its secondary bucket.
+    #[cold]
+    fn make_room(&self, place: usize, hash_of: &impl Fn(u32) -> u64) -> bool {
+        let bucket = &self.buckets[place];
+        (0..BUCKET_SLOTS).any(|slot| {
+            let seen = bucket.slots[slot].load(Acquire);
+            let is_taken = bucket.meta.load(Acquire) >> slot & 1 == 1;
+            if seen == 0 || seen == LEAVING || !is_taken {
+                return false;
+            }
+            let (line, hash) = (seen - 1, hash_of(seen - 1));
+            let (first, second) = self.places(hash);
+            if first != place {
+                return false;
+            }
+            let Some(to) = self.buckets[second].claim(line, tag(hash)) else { return false };
+            // Counted before it is seen, so that whoever takes it out there finds it counted.
+            bucket.change(|meta| with_overflow(meta, 1).wrapping_add(VERSION));
+            self.buckets[second].change(|meta| (meta | 1 << to).wrapping_add(VERSION));
+            let moved = self.take_out(first, place, slot, line);
+            if !moved {
+                self.take_out(first, second, to, line);
+            }
+            moved
+        })
+    }
+
+    /// Puts `new`, which has the same key and goes on for `old`, where that lies; false if it does
+    /// not lie there.
     pub(crate) fn replace(&self, hash: u64, old: u32, new: u32) -> bool {
         let (first, second) = self.places(hash);
-        [first, second].into_iter().any(|place| {
-            let bucket = &self.buckets[place];
-            bucket.slot_of(old, tag(hash)).is_some_and(|slot| {
-                bucket.slots[slot].compare_exchange(old + 1, new + 1, AcqRel, Relaxed).is_ok()
-            })
-        })
+        self.buckets[first].replace(old, new, tag(hash))
+            || self.buckets[second].replace(old, new, tag(hash))
+    }
+
+    /// Puts `new`, which has the same key, where `old` lies that nobody wants any more. Only in its
+    /// primary bucket: in the other one there may be a copy on its way, which is taken out, and the
+    /// key has to be put in ([`Index::insert`]) after all.
+    pub(crate) fn supersede(&self, hash: u64, old: u32, new: u32) -> bool {
+        let (first, second) = self.places(hash);
+        if self.buckets[first].replace(old, new, tag(hash)) {
+            return true;
+        }
+        if let Some(slot) = self.buckets[second].slot_of(old, tag(hash)) {
+            self.take_out(first, second, slot, old);
+        }
+        false
     }
 
     #[inline]
@@ -202,20 +272,12 @@ impl Index {
         ((half * self.buckets.len() as u64) >> 32) as usize
     }
 
-    fn claim(&self, first: usize, second: usize, meta: u32, hash: u64, line: u32) -> Option<Claim> {
-        let own = (meta & MASK).count_ones();
-        let other = || (self.buckets[second].meta.load(Acquire) & MASK).count_ones();
-        let order = match own >= GIVES_WAY && other() < own {
-            false => [first, second],
-            true => [second, first],
-        };
-        order.into_iter().find_map(|bucket| {
+    fn claim(&self, first: usize, second: usize, hash: u64, line: u32) -> Option<Claim> {
+        [first, second].into_iter().find_map(|bucket| {
             let slot = self.buckets[bucket].claim(line, tag(hash))?;
             let claim = Claim { bucket, slot, second: bucket == second };
             if claim.second {
-                let seen = |meta: u32| Some((meta | 1 << slot).wrapping_add(VERSION));
-                let meta = &self.buckets[bucket].meta;
-                meta.fetch_update(AcqRel, Relaxed, seen).expect("it always gives a value");
+                self.buckets[bucket].change(|meta| (meta | 1 << slot).wrapping_add(VERSION));
             }
             Some(claim)
         })
@@ -251,6 +313,11 @@ impl Bucket {
         matching(tags, more, tag)
     }
 
+    fn change(&self, to: impl Fn(u32) -> u32) {
+        let changed = self.meta.fetch_update(AcqRel, Relaxed, |meta| Some(to(meta)));
+        debug_assert!(changed.is_ok(), "there is always a value");
+    }
+
     fn slot_of(&self, line: u32, tag: u8) -> Option<usize> {
         let mut matching = self.matching(tag) & self.meta.load(Acquire) & MASK;
         while matching != 0 {
@@ -261,6 +328,12 @@ impl Bucket {
             matching &= matching - 1;
         }
         None
+    }
+
+    fn replace(&self, old: u32, new: u32, tag: u8) -> bool {
+        self.slot_of(old, tag).is_some_and(|slot| {
+            self.slots[slot].compare_exchange(old + 1, new + 1, AcqRel, Relaxed).is_ok()
+        })
     }
 
     /// Claims a free slot, so that nobody else writes its tag.
@@ -288,12 +361,16 @@ fn tag(hash: u64) -> u8 {
     (hash >> 32) as u8
 }
 
+#[inline]
+fn overflow(meta: u32) -> u32 {
+    (meta >> OVERFLOW_SHIFT) & OVERFLOW_MAX
+}
+
 fn with_overflow(meta: u32, more: i32) -> u32 {
-    let overflow = meta >> OVERFLOW_SHIFT & OVERFLOW_MAX;
     // Once it is full nobody knows how many there are; it stays.
-    let next = match overflow {
+    let next = match overflow(meta) {
         OVERFLOW_MAX => OVERFLOW_MAX,
-        _ => overflow.saturating_add_signed(more),
+        few => few.saturating_add_signed(more),
     };
     meta & !(OVERFLOW_MAX << OVERFLOW_SHIFT) | next << OVERFLOW_SHIFT
 }

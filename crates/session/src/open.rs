@@ -365,7 +365,9 @@ impl<F: Family> Hands<'_, F> {
     ) -> Place {
         let hash = self.table.hash(key);
         loop {
-            let put = self.table.index.insert(hash, line, |other| self.table.is_key(other, key));
+            let is_same = |other| self.table.is_key(other, key);
+            let hash_of = |other| self.table.hash(&self.table.key(other));
+            let put = self.table.index.insert(hash, line, is_same, hash_of);
             let old = match put {
                 Put::Done => return Place::Done,
                 Put::Full => {
@@ -381,10 +383,11 @@ impl<F: Family> Hands<'_, F> {
             if stands {
                 return Place::Lives(old);
             }
-            if self.table.index.replace(hash, old, line) {
-                if has_half {
-                    self.end(old / 2, way::half(old));
-                }
+            let superseded = self.table.index.supersede(hash, old, line);
+            if has_half {
+                self.end(old / 2, way::half(old));
+            }
+            if superseded {
                 return Place::Done;
             }
         }

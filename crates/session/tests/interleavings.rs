@@ -490,3 +490,114 @@ fn a_cut_beside_a_pairing() {
         }
     });
 }
+
+// ---- the index alone, where keys have to move
+
+/// Lines 0 to 11 fill bucket 0, 12 to 23 bucket 1; what comes then has those two.
+fn hash_of(line: u32) -> u64 {
+    let (first, second) = match line {
+        0..12 => (0, 1 + u64::from(line) % 3),
+        12..24 => (1, 2 + u64::from(line) % 2),
+        _ => (0, 1),
+    };
+    // The upper bits of either half name a bucket of four, the lowest of the first are the tag.
+    // 24 and 25 have one key, and so one hash.
+    let tag = u64::from(if line == 25 { 24 } else { line });
+    first << 62 | tag << 32 | second << 30
+}
+
+fn crowded() -> Arc<index::Index> {
+    let index = Arc::new(index::Index::new(0, sync::Pages::Normal));
+    for line in 0..24 {
+        assert_eq!(insert(&index, line), index::Put::Done);
+    }
+    index
+}
+
+fn insert(index: &index::Index, line: u32) -> index::Put {
+    let is_same = |other: u32| other == line || (other.max(line) == 25 && other.min(line) == 24);
+    index.insert(hash_of(line), line, is_same, hash_of)
+}
+
+fn has(index: &index::Index, line: u32) -> bool {
+    index.find(hash_of(line), |other| other == line) == Some(line)
+}
+
+/// All go, and nothing is left behind.
+fn clear(index: &index::Index, lines: impl Iterator<Item = u32>) {
+    for line in lines {
+        assert!(index.remove(hash_of(line), line), "{line}");
+        assert!(!index.remove(hash_of(line), line), "{line} was there twice");
+    }
+    assert!(index.is_clear());
+}
+
+fn check_index(body: fn()) {
+    shuttle::check_random(body, 1_500);
+    shuttle::check_pct(body, 1_500, 3);
+}
+
+#[test]
+fn keys_that_move_are_found_all_the_time() {
+    check_index(|| {
+        let index = crowded();
+        let reader = {
+            let index = Arc::clone(&index);
+            thread::spawn(move || {
+                for line in (0..24).chain(0..24) {
+                    assert!(has(&index, line), "{line}");
+                }
+            })
+        };
+        for line in 26..29 {
+            assert_eq!(insert(&index, line), index::Put::Done);
+        }
+        reader.join().unwrap();
+        assert!((0..24).chain(26..29).all(|line| has(&index, line)));
+        clear(&index, (0..24).chain(26..29));
+    });
+}
+
+#[test]
+fn keys_that_move_are_taken_out_and_replaced() {
+    check_index(|| {
+        let index = crowded();
+        let other = {
+            let index = Arc::clone(&index);
+            thread::spawn(move || {
+                for line in 0..4 {
+                    assert!(index.remove(hash_of(line), line), "{line}");
+                }
+            })
+        };
+        let third = {
+            let index = Arc::clone(&index);
+            thread::spawn(move || assert_eq!(insert(&index, 26), index::Put::Done))
+        };
+        assert_eq!(insert(&index, 27), index::Put::Done);
+        other.join().unwrap();
+        third.join().unwrap();
+        assert!((4..24).chain(26..28).all(|line| has(&index, line)));
+        clear(&index, (4..24).chain(26..28));
+    });
+}
+
+#[test]
+fn one_key_goes_in_once_though_others_move() {
+    check_index(|| {
+        let index = crowded();
+        let other = {
+            let index = Arc::clone(&index);
+            thread::spawn(move || insert(&index, 25))
+        };
+        let own = insert(&index, 24);
+        let other = other.join().unwrap();
+        let winner = match (own, other) {
+            (index::Put::Done, index::Put::Exists(24)) => 24,
+            (index::Put::Exists(25), index::Put::Done) => 25,
+            both => panic!("{both:?}"),
+        };
+        assert!((0..24).chain([winner]).all(|line| has(&index, line)));
+        clear(&index, (0..24).chain([winner]));
+    });
+}

@@ -162,6 +162,10 @@ fn a_flood_leaves_others_their_share() {
     live.stop().unwrap();
     let order: Vec<u64> = std::iter::from_fn(|| leave.pop(|meta, _| meta.id)).collect();
     assert_eq!(order.len(), 1_100);
+    // each batch of 32 takes 8 of each queue in turn, as long as both have frames
+    for batch in order.chunks(32).take(6) {
+        assert_eq!(batch.iter().filter(|&&id| id == 1).count(), 16, "{batch:?}");
+    }
     let last = order.iter().rposition(|&id| id == 1).unwrap();
     assert!(last < 2 * 100 + 2 * 32, "the last of 100 frames came at place {last}");
 }

@@ -1,6 +1,7 @@
 //! The short way of established frames. What a frame touches: one bucket of the index (a second one if
 //! its key did not find room in the first), its own direction's line. It writes that line, which
 //! no other direction's frames read. Nothing here allocates, waits, or calls anything that does.
+//! What is found is inlined into the caller: handed back through memory it costs as much as all the rest.
 
 use crate::layout::Line;
 use crate::sync::{Acquire, Relaxed};
@@ -47,7 +48,7 @@ impl FlowWorker {
     /// The direction that a frame with `key` belongs to, if all its halves were found good under
     /// `epoch`, are live, and such a frame changes nothing but counters and when they die.
     /// Frames of TCP with SYN, FIN or RST are not such: they must not be asked for here.
-    #[inline]
+    #[inline(always)]
     pub fn established<F: Family>(
         &self,
         key: &F::Key,
@@ -62,7 +63,7 @@ impl FlowWorker {
 
     /// The same, where [`FlowWorker::prefetch_line`] has said, since the last quiescent point,
     /// where it is most likely.
-    #[inline]
+    #[inline(always)]
     pub fn established_at<F: Family>(
         &self,
         likely: Likely,
@@ -71,11 +72,21 @@ impl FlowWorker {
         epoch: u32,
         now_ms: u32,
     ) -> Option<Established<'_, F>> {
-        let number = likely.0.wrapping_sub(1);
-        match F::table(&self.flows).get(number) {
-            Some(line) if F::is_same(&line.key, key) => self.settled(line, number, epoch, now_ms),
-            _ => self.established(key, hash, epoch, now_ms),
+        let table = F::table(&self.flows);
+        let mut number = likely.0.wrapping_sub(1);
+        let mut line = table.get(number);
+        if !line.is_some_and(|line| F::is_same(&line.key, key)) {
+            number = self.look_up::<F>(key, hash)?;
+            line = table.get(number);
         }
+        self.settled(line?, number, epoch, now_ms)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look_up<F: Family>(&self, key: &F::Key, hash: u64) -> Option<u32> {
+        let table = F::table(&self.flows);
+        table.index.find(hash, |line| table.is_key(line, key))
     }
 
     #[inline(always)]
@@ -99,7 +110,7 @@ impl FlowWorker {
 
 impl<F: Family> Established<'_, F> {
     /// Where the frame goes.
-    #[inline]
+    #[inline(always)]
     pub fn forward(&self) -> Forward {
         way::forward(self.way)
     }
@@ -123,7 +134,7 @@ impl<F: Family> Established<'_, F> {
 
     /// Refreshes and counts: a frame of `len` bytes, with what it says if it is TCP. Writes what only
     /// this direction's frames write.
-    #[inline]
+    #[inline(always)]
     pub fn touch(&self, now_ms: u32, len: u32, tcp: Option<TcpNote>) {
         let line = self.line;
         // A store to a line that has it is free, one that dirties a clean line is not.

@@ -31,7 +31,7 @@ const MOVES_MAX: usize = 4;
 /// The index of one table.
 #[derive(Debug)]
 pub(crate) struct Index {
-    buckets: Zeroed<Bucket>,
+    pub(crate) buckets: Zeroed<Bucket>,
 }
 
 /// What came of putting in a key.
@@ -65,16 +65,6 @@ impl Index {
     /// Bytes that it takes up.
     pub(crate) fn bytes(&self) -> usize {
         self.buckets.len() * size_of::<Bucket>()
-    }
-
-    /// Whether there is nothing in it, not even a count of what was.
-    #[cfg(test)]
-    pub(crate) fn is_clear(&self) -> bool {
-        let is_clear = |bucket: &Bucket| {
-            bucket.meta.load(Acquire) & (VERSION - 1) == 0
-                && bucket.slots.iter().all(|slot| slot.load(Acquire) == 0)
-        };
-        self.buckets.iter().all(is_clear)
     }
 
     #[inline]

@@ -2,7 +2,6 @@
 
 mod classifier;
 mod latency;
-#[allow(dead_code, reason = "the measurements that print are still to come")]
 mod print;
 mod switch;
 mod table;

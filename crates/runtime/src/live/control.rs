@@ -18,6 +18,8 @@ pub struct LiveOptions {
     pub pin: bool,
     /// How long a worker without frames spins before it sleeps.
     pub spin: Duration,
+    /// The longest that it sleeps before it looks after dead sessions.
+    pub sleep_max: Duration,
     /// Frames that a queue may put into a batch before the others have had their turn.
     pub port_share: usize,
     /// Whether frame memory is on huge pages where they can be had.
@@ -31,6 +33,7 @@ impl Default for LiveOptions {
         LiveOptions {
             pin: true,
             spin: Duration::from_micros(50),
+            sleep_max: Duration::from_millis(10),
             port_share: 8,
             huge_pages: true,
             clock: LiveClock::start(),
@@ -116,6 +119,7 @@ impl<Q: PortQueue + 'static, E: Exit + 'static> Live<Q, E> {
                 number,
                 port_share: options.port_share,
                 spin: options.spin,
+                sleep_max: options.sleep_max,
                 huge_pages: options.huge_pages,
             };
             let core = live.placement.cores[number];

@@ -32,6 +32,7 @@ pub struct Seat<Q, E> {
     first_queue: usize,
     port_share: usize,
     spin: Duration,
+    sleep_max: Duration,
     paused: bool,
     now: Instant,
     /// When it last had a frame, or was woken.
@@ -62,20 +63,21 @@ pub(crate) struct SeatConfig {
     pub(crate) number: usize,
     pub(crate) port_share: usize,
     pub(crate) spin: Duration,
+    pub(crate) sleep_max: Duration,
     pub(crate) huge_pages: bool,
 }
 
-/// A worker with nothing to do looks after dead sessions this often.
-const SLEEP_MAX: Duration = Duration::from_millis(10);
 /// Parts of the session table, of which it looks over one for each millisecond.
 const SWEEPS_PER_TABLE: usize = 2_048;
 const SWEEP_MIN: usize = 64;
+/// Parts looked over at once at most, so that frames that come meanwhile wait little.
+const SLICES_MAX: u64 = 10;
 /// Times that a spinning worker does nothing between two looks at its queues.
 const PAUSES: usize = 16;
 
 impl<Q: PortQueue, E: Exit> Seat<Q, E> {
     pub(crate) fn new(worker: Worker, queues: Vec<Q>, exit: E, config: &SeatConfig) -> Seat<Q, E> {
-        let SeatConfig { number, port_share, spin, huge_pages } = *config;
+        let SeatConfig { number, port_share, spin, sleep_max, huge_pages } = *config;
         Seat {
             number,
             worker,
@@ -85,6 +87,7 @@ impl<Q: PortQueue, E: Exit> Seat<Q, E> {
             first_queue: 0,
             port_share: port_share.clamp(1, BATCH_MAX),
             spin,
+            sleep_max,
             paused: false,
             now: Instant::START,
             busy_at: Instant::START,
@@ -265,9 +268,9 @@ impl<Q: PortQueue, E: Exit> Seat<Q, E> {
             return;
         }
         // a thread that is woken by a timer comes late: it wakes early, and spins
-        let until = next.map_or(SLEEP_MAX, |next| next.since(now).saturating_sub(self.spin));
+        let until = next.map_or(self.sleep_max, |next| next.since(now).saturating_sub(self.spin));
         self.worker.sleep();
-        waker.sleep_unless(until.min(SLEEP_MAX), || {
+        waker.sleep_unless(until.min(self.sleep_max), || {
             !commands.is_empty() || self.next_wakeup(now).is_some_and(|next| next <= now)
         });
         self.worker.wake();
@@ -283,7 +286,7 @@ impl<Q: PortQueue, E: Exit> Seat<Q, E> {
         let since = self.now.as_ms() - self.tidied_ms;
         self.tidied_ms = self.now.as_ms();
         let share = (self.worker.plane().flows().capacity() / SWEEPS_PER_TABLE).max(SWEEP_MIN);
-        let slice = share.saturating_mul(since.min(SLEEP_MAX.as_millis() as u64) as usize);
+        let slice = share.saturating_mul(since.min(SLICES_MAX) as usize);
         let (sink, observer) = self.exit.parts();
         self.worker.expire(self.now, slice, sink, observer);
     }

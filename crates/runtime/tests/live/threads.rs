@@ -17,8 +17,10 @@ use super::world::{Flip, allowed, controller, traffic, world};
 const NAP: Duration = Duration::from_millis(30);
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A worker that nobody wakes sleeps longer than any test waits.
 fn options() -> LiveOptions {
-    LiveOptions { huge_pages: false, ..LiveOptions::default() }
+    let sleep_max = 4 * PATIENCE;
+    LiveOptions { huge_pages: false, sleep_max, ..LiveOptions::default() }
 }
 
 /// A frame of each flow.
@@ -179,7 +181,7 @@ impl PortQueue for Bomb {
     }
 
     fn next_wakeup(&self, _: Instant) -> Option<Instant> {
-        None
+        Some(Instant::from_ms(20))
     }
 }
 

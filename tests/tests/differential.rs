@@ -1,12 +1,13 @@
-//! Random worlds in which three readings must agree: `decide` (by way of the reference verdict on
-//! paper), the set algebra of this crate, and frames through the switch. `RINGFENCE_WORLDS` sets
-//! how many worlds, `RINGFENCE_SEED` the first seed; a failure names the seed of its world.
+//! Random worlds in which four readings must agree: `decide` (by way of the reference verdict on
+//! paper), the set algebra of this crate, the compiled classifier, and frames through the switch.
+//! `RINGFENCE_WORLDS` sets how many worlds, `RINGFENCE_SEED` the first seed; a failure names the
+//! seed of its world.
 
 use std::collections::BTreeMap;
 
-use ringfence_cloud::{Edge, Place, Route, Unreachable};
+use ringfence_cloud::{Edge, InterfaceIndex, Place, Route, Unreachable};
 use ringfence_frame::{Body, Direction, Instant, Ip, Tuple, parse};
-use ringfence_policy::{Object, Question, decide};
+use ringfence_policy::{Classifier, Decision, Nic, Object, Question, decide};
 use ringfence_scenario::paper;
 use ringfence_scenario::probe::Resolved;
 use ringfence_switch::{Because, Delivery, Fabric, Side, Silent, Stage, Switch, Verdict};
@@ -139,9 +140,11 @@ fn check_world(fabric: &Fabric, seed: u64, met: &mut Met) -> Result<(), String> 
     let mut dice = Dice::new(!seed);
     let aim = Aim::at(fabric);
     let mut algebra = Algebra::new(&fabric.world, &fabric.policies);
-    for _ in 0..QUESTIONS_PER_WORLD {
-        check_question(fabric, &mut algebra, &aim.question(&mut dice), met)?;
+    let questions: Vec<_> = (0..QUESTIONS_PER_WORLD).map(|_| aim.question(&mut dice)).collect();
+    for question in &questions {
+        check_question(fabric, &mut algebra, question, met)?;
     }
+    check_classifiers(fabric, &questions)?;
     let mut switch = Switch::new(fabric.clone());
     for _ in 0..PACKETS_PER_WORLD {
         let packet = aim.packet(&mut dice);
@@ -202,6 +205,35 @@ fn check_question(
         }
         if beside.iter().any(|it| it.action != rule.action) {
             met.count("forbid over allow");
+        }
+    }
+    Ok(())
+}
+
+/// `decide` against the classifier of each interface, alone and in a batch.
+fn check_classifiers(fabric: &Fabric, questions: &[Question]) -> Result<(), String> {
+    let Fabric { world, policies, .. } = fabric;
+    for (number, interface) in (0..).zip(&world.interfaces) {
+        let classifier = Classifier::compile(
+            policies,
+            world.platform.metadata_server,
+            &interface.groups,
+            Nic::of(interface.network),
+        );
+        let here = questions.iter().filter(|it| it.interface == InterfaceIndex(number));
+        let with_peer = here.map(|question| {
+            let peer = question.peer(world, policies.options.profile);
+            (*question, peer.map(|it| world.interface(it).groups.as_slice()))
+        });
+        let asked: Vec<_> = with_peer.collect();
+        let nothing = Decision { allowed: false, because: ringfence_policy::Because::Default };
+        let mut batch = vec![nothing; asked.len()];
+        classifier.decide_batch(&asked, &mut batch);
+        for ((question, peer), batched) in asked.iter().zip(&batch) {
+            let reference = decide(world, policies, question);
+            let single = classifier.decide(question, *peer);
+            equal(&format!("{question:?}: decide, and the classifier"), &reference, &single)?;
+            equal(&format!("{question:?}: decide, and the batch"), &reference, batched)?;
         }
     }
     Ok(())

@@ -1,6 +1,10 @@
 //! The short way of established frames. What a frame touches: one bucket of the index (a second one if
 //! its key did not find room in the first), its own direction's line. It writes that line, which
 //! no other direction's frames read. Nothing here allocates, waits, or calls anything that does.
+//!
+//! Many frames at a time: memory answers in its own time, so ask early and keep asking. With
+//! buckets asked for 32 frames ahead and lines 16 ahead, frame by frame, a frame costs half of what
+//! it does when a batch of 32 goes through one stage after the other.
 //! What is found is inlined into the caller: handed back through memory it costs as much as all the rest.
 
 use crate::layout::Line;

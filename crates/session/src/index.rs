@@ -169,11 +169,17 @@ impl Index {
     pub(crate) fn remove(&self, hash: u64, line: u32) -> bool {
         let (first, second) = self.places(hash);
         // All of it: one that moves is in both for a moment, and whoever moves it gives way.
+        let mut any = self.remove_from(first, first, hash, line);
+        if overflow(self.buckets[first].meta.load(Acquire)) != 0 {
+            any |= self.remove_from(first, second, hash, line);
+        }
+        any
+    }
+
+    fn remove_from(&self, first: usize, place: usize, hash: u64, line: u32) -> bool {
         let mut any = false;
-        for place in [first, second] {
-            while let Some(slot) = self.buckets[place].slot_of(line, tag(hash)) {
-                any |= self.take_out(first, place, slot, line);
-            }
+        while let Some(slot) = self.buckets[place].slot_of(line, tag(hash)) {
+            any |= self.take_out(first, place, slot, line);
         }
         any
     }

@@ -67,6 +67,12 @@ impl Mine {
         self.retired.pop_front()
     }
 
+    /// One that will be given back soon after, if it is of this family.
+    pub(crate) fn soon_retired(&self, family: usize) -> Option<u32> {
+        let (of, record) = self.retired.get(7)?;
+        (usize::from(*of) == family).then_some(*record)
+    }
+
     fn retire(&mut self, family: u8, record: u32) {
         self.retired.push_back((family, record));
         self.unsealed += 1;
@@ -426,6 +432,9 @@ impl<F: Family> Hands<'_, F> {
 
     /// Gives a record back that nobody refers to, and what it counted to whom it is owed.
     pub(crate) fn reclaim(&mut self, record: u32) {
+        if let Some(soon) = self.mine.soon_retired(F::INDEX) {
+            self.table.prefetch_record(soon);
+        }
         let control = self.table.control(record).load(Acquire);
         self.table.credit(record, control, &mut self.tallies.borrow_mut());
         self.table.control(record).store(0, Relaxed);

@@ -156,10 +156,11 @@ impl<F: Family> Hands<'_, F> {
         let mut opened = [None; 2];
         match placed {
             [true, true] => {
+                // Nobody ends a half of it before it is ready: it can be found good as it is.
+                for line in self.table.pair(record) {
+                    line.stamp.store(passage.epoch << 1 | 1, Release);
+                }
                 opened = self.finish(record, has_half);
-                let halves = self.table.control(record).load(Acquire) & HALVES;
-                self.pair(2 * record, halves, passage.epoch);
-                self.pair(2 * record + 1, halves, passage.epoch);
             }
             [false, false] => self.discard(record),
             [first, _] => {

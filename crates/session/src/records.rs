@@ -53,7 +53,12 @@ impl<F: Family> Table<F> {
             let end = begin.saturating_add(CHUNK as u32).min(self.store.capacity);
             own.extend((begin..end).rev());
         }
-        own.pop()
+        let taken = own.pop();
+        // The next one, which another flow will ask for soon.
+        if let Some(next) = own.last() {
+            self.prefetch_record(*next);
+        }
+        taken
     }
 
     /// Takes a record back that nobody refers to.

@@ -150,13 +150,31 @@ impl<F: Family> Hands<'_, F> {
         for record in begin..end {
             let hint = self.table.hints[record as usize].load(Relaxed);
             if hint != 0 && (all || now.wrapping_sub(hint).cast_signed() >= 0) {
-                self.table.prefetch_line(2 * record);
-                self.table.prefetch_line(2 * record + 1);
+                self.table.prefetch_record(record);
                 due[count] = record;
                 count += 1;
             }
         }
+        for record in &due[..count] {
+            if self.dead_halves(*record) != 0 {
+                self.table.prefetch_bucket_of(2 * record);
+                self.table.prefetch_bucket_of(2 * record + 1);
+            }
+        }
         due[..count].iter().map(|record| self.visit(*record)).sum()
+    }
+
+    fn dead_halves(&self, record: u32) -> u64 {
+        let control = self.table.control(record).load(Acquire);
+        if control & READY == 0 {
+            return 0;
+        }
+        let kept = &self.flows.kept;
+        [2 * record, 2 * record + 1]
+            .into_iter()
+            .filter(|line| control & way::half(*line) != 0)
+            .filter(|line| self.table.is_dead(*line, kept, self.now_ms))
+            .fold(0, |dead, line| dead | way::half(line))
     }
 
     fn visit(&mut self, record: u32) -> usize {
@@ -164,12 +182,7 @@ impl<F: Family> Hands<'_, F> {
         if control & READY == 0 || control & HALVES == 0 {
             return 0;
         }
-        let kept = &self.flows.kept;
-        let dead = [2 * record, 2 * record + 1]
-            .into_iter()
-            .filter(|line| control & way::half(*line) != 0)
-            .filter(|line| self.table.is_dead(*line, kept, self.now_ms))
-            .fold(0, |dead, line| dead | way::half(line));
+        let dead = self.dead_halves(record);
         let ended = if dead != 0 { self.end(record, dead) } else { 0 };
         if let Some(idle) = self.idle_ms(record) {
             let next = hint(self.now_ms, self.table.last(record), idle);

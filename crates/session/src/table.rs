@@ -86,11 +86,23 @@ impl<F: Family> Table<F> {
         F::is_same(&self.line(line).key, key)
     }
 
+    #[inline]
     pub(crate) fn key(&self, line: u32) -> F::Key {
-        let mut numbers = [0; 5];
-        let words = self.line(line).key.as_ref();
-        numbers.iter_mut().zip(words).for_each(|(number, word)| *number = word.load(Relaxed));
-        F::key(numbers)
+        F::load(&self.line(line).key)
+    }
+
+    /// Asks for the bucket of a line's key to be brought near.
+    #[inline]
+    pub(crate) fn prefetch_bucket_of(&self, line: u32) {
+        self.index.prefetch(self.hash(&self.key(line)));
+    }
+
+    /// Asks for both lines of a record to be brought near.
+    #[inline]
+    pub(crate) fn prefetch_record(&self, record: u32) {
+        for line in [2 * record, 2 * record + 1] {
+            self.prefetch_line(line);
+        }
     }
 
     pub(crate) fn set_key(&self, line: u32, key: &F::Key) {
@@ -100,10 +112,11 @@ impl<F: Family> Table<F> {
         }
     }
 
-    /// Port and protocol of a line.
+    /// Port and protocol of a line: the lower half of the first word of either family's key.
+    #[inline]
     pub(crate) fn port_and_protocol(&self, line: u32) -> (u32, Protocol) {
-        let (port, protocol) = F::port_and_protocol(F::numbers(&self.key(line)));
-        (port, Protocol(protocol))
+        let word = self.line(line).key.as_ref()[0].load(Relaxed);
+        (word as u32 & 0xff_ffff, Protocol((word >> 24) as u8))
     }
 
     pub(crate) fn number(&self, line: u32) -> SessionId {
@@ -127,7 +140,8 @@ impl<F: Family> Table<F> {
 
     /// The last millisecond at which either direction refreshed a record.
     pub(crate) fn last(&self, record: u32) -> u32 {
-        let [a, b] = self.pair(record).map(|line| line.last.load(Acquire));
+        let [first, second] = self.pair(record);
+        let (a, b) = (first.last.load(Acquire), second.last.load(Acquire));
         match is_later(a, b) {
             true => a,
             false => b,

@@ -224,21 +224,14 @@ pub mod sealed {
         /// Whether a line has a key.
         fn is_same(words: &Self::Words, key: &Self::Key) -> bool;
 
-        /// The key of these numbers.
-        fn key(numbers: [u64; 5]) -> Self::Key;
+        /// The key of a line.
+        fn load(words: &Self::Words) -> Self::Key;
 
         /// The key with its family.
         fn any(key: Self::Key) -> Key;
 
         /// The key, if it is of this family.
         fn own(key: Key) -> Option<Self::Key>;
-
-        /// Port and protocol of a key, of which the first (IPv4) or the first (IPv6) word has the
-        /// lower half for both.
-        fn port_and_protocol(numbers: &[u64]) -> (u32, u8) {
-            let word = numbers[0];
-            (word as u32 & 0xff_ffff, (word >> 24) as u8)
-        }
 
         /// A keyed hash: a folded multiplication for each word, so that whoever does not know
         /// `seed` cannot make keys collide.
@@ -266,8 +259,9 @@ pub mod sealed {
             (who.load(Relaxed) ^ key.0[0]) | (whom.load(Relaxed) ^ key.0[1]) == 0
         }
 
-        fn key([who, whom, ..]: [u64; 5]) -> KeyV4 {
-            KeyV4([who, whom])
+        #[inline]
+        fn load([who, whom]: &[AtomicU64; 2]) -> KeyV4 {
+            KeyV4([who.load(Relaxed), whom.load(Relaxed)])
         }
 
         fn any(key: KeyV4) -> Key {
@@ -311,8 +305,10 @@ pub mod sealed {
             source | target | (head.load(Relaxed) ^ key.0[0]) == 0
         }
 
-        fn key(numbers: [u64; 5]) -> KeyV6 {
-            KeyV6(numbers)
+        #[inline]
+        fn load([head, a, b, c, d]: &[AtomicU64; 5]) -> KeyV6 {
+            let [head, a, b] = [head.load(Relaxed), a.load(Relaxed), b.load(Relaxed)];
+            KeyV6([head, a, b, c.load(Relaxed), d.load(Relaxed)])
         }
 
         fn any(key: KeyV6) -> Key {

@@ -124,6 +124,15 @@ impl FlowWorker {
         })
     }
 
+    /// Asks for what [`FlowWorker::find`] will look at first to be brought near.
+    pub fn prefetch(&self, interface: InterfaceId, direction: Direction, ip: &Ip) {
+        match Key::of(interface, direction, ip) {
+            Some(Key::V4(key)) => self.prefetch_bucket::<V4>(self.hash::<V4>(&key)),
+            Some(Key::V6(key)) => self.prefetch_bucket::<V6>(self.hash::<V6>(&key)),
+            None => {}
+        }
+    }
+
     fn find_key(&self, key: Key, now: Instant) -> Option<HalfRef> {
         if self.flows.has_slept_through(now) {
             return None;

@@ -83,6 +83,6 @@ impl KeptTimeouts {
 
 fn triple(timeouts: &Timeouts, protocol: Protocol) -> Idle {
     let kept = timeouts.kept_by(protocol);
-    [kept.one_way_ms, kept.both_ways_ms, kept.closing_ms]
-        .map(|ms| u32::try_from(ms).unwrap_or(u32::MAX).min(IDLE_MAX_MS))
+    let cut = |ms: u64| u32::try_from(ms).unwrap_or(u32::MAX).min(IDLE_MAX_MS);
+    [cut(kept.one_way_ms), cut(kept.both_ways_ms), cut(kept.closing_ms)]
 }

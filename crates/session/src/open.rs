@@ -6,7 +6,7 @@ use ringfence_frame::{Ip, Protocol, Transport};
 
 use crate::index::Put;
 use crate::life::Hands;
-use crate::passage::{Opening, Passage, Step};
+use crate::passage::{End, Opening, Passage, Step};
 use crate::sync::{AcqRel, Acquire, Relaxed, Release};
 use crate::tallies::counted;
 use crate::tcp::{self, Sides};
@@ -124,14 +124,13 @@ impl<F: Family> Hands<'_, F> {
         keys: &[F::Key; 2],
         room: &mut Room,
     ) -> [Option<SessionId>; 2] {
+        for key in keys {
+            self.table.index.prefetch(self.table.hash(key));
+        }
         let ends = [&passage.sender, &passage.receiver];
-        let openings = ends.map(|end| match &end.step {
-            Step::Open(opening) => room.take_half(end.port).then_some(opening),
-            _ => None,
-        });
-        let Some(record) = self.record_for(room, openings, ends.map(|end| end.port)) else {
-            return [None; 2];
-        };
+        let openings = [opening_at(ends[0], room), opening_at(ends[1], room)];
+        let ports = [ends[0].port, ends[1].port];
+        let Some(record) = self.record_for(room, openings, ports) else { return [None; 2] };
         let back = passage.back.unwrap_or_default();
         self.fill(
             record,
@@ -144,9 +143,9 @@ impl<F: Family> Hands<'_, F> {
                 len: passage.len,
             },
         );
-        let places = self.place_both(record, keys, openings.map(|it| it.is_some()), passage.sent);
-        let placed = places.map(|place| place == Place::Done);
-        let has_half = openings.map(|opening| opening.is_some());
+        let has_half = [openings[0].is_some(), openings[1].is_some()];
+        let places = self.place_both(record, keys, has_half, passage.sent);
+        let placed = [places[0] == Place::Done, places[1] == Place::Done];
         let is_tcp = passage.sent.protocol == Protocol::TCP;
         for side in 0..2 {
             if has_half[side] && !placed[side] {
@@ -401,6 +400,14 @@ impl<F: Family> Hands<'_, F> {
         control & way::half(line) != 0
             && !self.table.is_dead(line, &self.flows.kept, self.now_ms)
             && !(way::phase(control) == Phase::Closing && is_opening_syn(packet))
+    }
+}
+
+/// What is opened at one end, if there is room for it.
+fn opening_at<'a>(end: &'a End<'a>, room: &mut Room) -> Option<&'a Opening<'a>> {
+    match &end.step {
+        Step::Open(opening) => room.take_half(end.port).then_some(opening),
+        Step::Outside | Step::Nothing | Step::Advance(_) => None,
     }
 }
 

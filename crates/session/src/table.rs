@@ -105,11 +105,9 @@ impl<F: Family> Table<F> {
         }
     }
 
+    #[inline]
     pub(crate) fn set_key(&self, line: u32, key: &F::Key) {
-        let words = self.line(line).key.as_ref();
-        for (word, number) in words.iter().zip(F::numbers(key)) {
-            word.store(*number, Relaxed);
-        }
+        F::store(&self.line(line).key, key);
     }
 
     /// Port and protocol of a line: the lower half of the first word of either family's key.

@@ -45,10 +45,10 @@ pub(crate) fn counted(counts: u64, len: u32) -> Option<u64> {
 impl<F: Family> Table<F> {
     /// What both directions of a record have counted.
     fn counts(&self, record: u32) -> (u64, u64) {
-        let counts = self.pair(record).map(|line| line.counts.load(Relaxed));
-        counts.into_iter().fold((0, 0), |(frames, bytes), counts| {
-            (frames + (counts >> 32), bytes + u64::from(counts as u32))
-        })
+        let [first, second] = self.pair(record);
+        let (first, second) = (first.counts.load(Relaxed), second.counts.load(Relaxed));
+        let bytes = u64::from(first as u32) + u64::from(second as u32);
+        ((first >> 32) + (second >> 32), bytes)
     }
 
     /// Adds what a record has counted to the tallies of the halves owed (bits of `way::owed`).

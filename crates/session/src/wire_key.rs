@@ -224,6 +224,9 @@ pub mod sealed {
         /// Whether a line has a key.
         fn is_same(words: &Self::Words, key: &Self::Key) -> bool;
 
+        /// Writes the key of a line.
+        fn store(words: &Self::Words, key: &Self::Key);
+
         /// The key of a line.
         fn load(words: &Self::Words) -> Self::Key;
 
@@ -257,6 +260,12 @@ pub mod sealed {
         #[inline(always)]
         fn is_same([who, whom]: &[AtomicU64; 2], key: &KeyV4) -> bool {
             (who.load(Relaxed) ^ key.0[0]) | (whom.load(Relaxed) ^ key.0[1]) == 0
+        }
+
+        #[inline]
+        fn store([who, whom]: &[AtomicU64; 2], key: &KeyV4) {
+            who.store(key.0[0], Relaxed);
+            whom.store(key.0[1], Relaxed);
         }
 
         #[inline]
@@ -303,6 +312,13 @@ pub mod sealed {
             let source = (a.load(Relaxed) ^ key.0[1]) | (b.load(Relaxed) ^ key.0[2]);
             let target = (c.load(Relaxed) ^ key.0[3]) | (d.load(Relaxed) ^ key.0[4]);
             source | target | (head.load(Relaxed) ^ key.0[0]) == 0
+        }
+
+        #[inline]
+        fn store(words: &[AtomicU64; 5], key: &KeyV6) {
+            for (word, number) in words.iter().zip(key.0) {
+                word.store(number, Relaxed);
+            }
         }
 
         #[inline]

@@ -308,9 +308,9 @@ impl FlowWorker {
         if !fits {
             return [None; 2];
         }
-        let own = keys.map(|key| key.and_then(F::own));
-        let keys = match own {
-            [Some(sent), Some(answer)] => Some([sent, answer]),
+        let [sent, answer] = keys;
+        let keys = match (sent.and_then(F::own), answer.and_then(F::own)) {
+            (Some(sent), Some(answer)) => Some([sent, answer]),
             _ => None,
         };
         self.hands::<F>(now).commit(passage, keys.as_ref(), room)

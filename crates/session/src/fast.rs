@@ -11,9 +11,9 @@ use crate::layout::Line;
 use crate::sync::{Acquire, Relaxed};
 use crate::table::was_idle_longer;
 use crate::tallies::counted;
-use crate::way::{self, FUSED, SETTLED};
+use crate::way::{self, FUSED, HALVES, SETTLED};
 use crate::worker::FlowWorker;
-use crate::{Family, Forward, SessionId, TcpNote, tcp};
+use crate::{Family, Forward, PortId, SessionId, TcpNote, tcp};
 
 /// An established direction of a flow, found by a frame's key.
 #[derive(Debug)]
@@ -84,6 +84,31 @@ impl FlowWorker {
             line = table.get(number);
         }
         self.settled(line?, number, epoch, now_ms)
+    }
+
+    /// A direction with `key` that was last found good before `epoch`: if nothing has touched
+    /// either end since (`is_unchanged` is asked with the epoch then and the port at which its
+    /// frames go out), it is good still, and noted as such. Whether it was.
+    #[inline(never)]
+    pub fn renew<F: Family>(
+        &self,
+        key: &F::Key,
+        hash: u64,
+        epoch: u32,
+        is_unchanged: impl FnOnce(u32, PortId) -> bool,
+    ) -> bool {
+        let table = F::table(&self.flows);
+        let Some(number) = self.look_up::<F>(key, hash) else { return false };
+        let line = table.line(number);
+        let stamp = line.stamp.load(Acquire);
+        let halves = table.control(number / 2).load(Acquire) & HALVES;
+        let way = line.way.load(Acquire);
+        let was_good = stamp & 1 == 1 && stamp >> 1 < epoch && way & FUSED != 0;
+        if !was_good || !is_unchanged(stamp >> 1, way::forward(way).port) {
+            return false;
+        }
+        table.found_good(number, halves, epoch);
+        true
     }
 
     #[cold]

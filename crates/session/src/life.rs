@@ -335,7 +335,7 @@ impl<F: Family> Hands<'_, F> {
         let gone = |way: u64| (way & half != 0).then_some(way & !(half | owed));
         let control = self.table.control(record);
         let Ok(before) = control.fetch_update(SeqCst, Acquire, gone) else { return false };
-        self.unpair(record);
+        self.table.unpair(record);
         self.table.credit(record, owed, &mut self.tallies.borrow_mut());
         if before & HALVES == half {
             self.retire(record, before);
@@ -348,26 +348,6 @@ impl<F: Family> Hands<'_, F> {
         let gone = |way: u64| (way & HALVES != 0).then_some(way & !HALVES);
         if let Ok(before) = self.table.control(record).fetch_update(SeqCst, Acquire, gone) {
             self.retire(record, before);
-        }
-    }
-
-    /// The halves of a line's record, which are exactly `halves`, were found good under `epoch`,
-    /// and its frames go as it says.
-    pub(crate) fn pair(&self, line: u32, halves: u64, epoch: u32) {
-        let control = self.table.control(line / 2);
-        if control.load(Acquire) & HALVES != halves {
-            return;
-        }
-        self.table.line(line).stamp.fetch_max(epoch << 1 | 1, SeqCst);
-        // Whoever ends a half clears its bit and then the stamps: either that or this is seen.
-        if control.load(SeqCst) & HALVES != halves {
-            self.unpair(line / 2);
-        }
-    }
-
-    fn unpair(&self, record: u32) {
-        for line in self.table.pair(record) {
-            line.stamp.fetch_and(!1, SeqCst);
         }
     }
 
@@ -402,7 +382,7 @@ impl<F: Family> Hands<'_, F> {
                 self.flows.usage.give(self.table.port_and_protocol(line).0, half_open);
             }
         }
-        self.unpair(record);
+        self.table.unpair(record);
         if gone == before & HALVES {
             self.retire(record, before);
         } else {

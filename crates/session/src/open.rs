@@ -110,10 +110,10 @@ impl<F: Family> Hands<'_, F> {
             return;
         }
         self.set_forward(run, &passage.there);
-        self.pair(run, halves, passage.epoch);
+        self.table.found_good(run, halves, passage.epoch);
         if let Some(back) = &passage.back {
             self.set_forward(run ^ 1, back);
-            self.pair(run ^ 1, halves, passage.epoch);
+            self.table.found_good(run ^ 1, halves, passage.epoch);
         }
     }
 

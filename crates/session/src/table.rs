@@ -8,8 +8,8 @@ use crate::kept::KeptTimeouts;
 use crate::layout::{Line, prefetch};
 use crate::records::Store;
 use crate::sweep::Sweep;
-use crate::sync::{Acquire, AtomicU16, AtomicU64, Pages, Relaxed, Zeroed};
-use crate::way::{self, Phase, READY};
+use crate::sync::{Acquire, AtomicU16, AtomicU64, Pages, Relaxed, SeqCst, Zeroed};
+use crate::way::{self, HALVES, Phase, READY};
 use crate::wire_key::is_icmp;
 use crate::{Family, FlowsConfig, Session, SessionId, TcpPhase};
 
@@ -62,6 +62,26 @@ impl<F: Family> Table<F> {
     #[inline]
     pub(crate) fn control(&self, record: u32) -> &AtomicU64 {
         &self.line(2 * record).way
+    }
+
+    /// The halves of a line's record, which are exactly `halves`, were found good under `epoch`,
+    /// and its frames go as it says.
+    pub(crate) fn found_good(&self, line: u32, halves: u64, epoch: u32) {
+        let control = self.control(line / 2);
+        if control.load(Acquire) & HALVES != halves {
+            return;
+        }
+        self.line(line).stamp.fetch_max(epoch << 1 | 1, SeqCst);
+        // Whoever ends a half clears its bit and then the stamps: either that or this is seen.
+        if control.load(SeqCst) & HALVES != halves {
+            self.unpair(line / 2);
+        }
+    }
+
+    pub(crate) fn unpair(&self, record: u32) {
+        for line in self.pair(record) {
+            line.stamp.fetch_and(!1, SeqCst);
+        }
     }
 
     /// A line by a number that may be none.

@@ -7,7 +7,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ringfence_cloud::InterfaceIndex;
 use ringfence_frame::quick::{self, QuickTcp, QuickV4, QuickV6};
 use ringfence_frame::{Protocol, TcpFlags, Tuple};
-use ringfence_session::{KeyV4, KeyV6, Likely, SessionId, TcpNote, V4, V6};
+use ringfence_session::{
+    Established, Family, FlowWorker, KeyV4, KeyV6, Likely, SessionId, TcpNote, V4, V6,
+};
 
 use crate::journey::{Passed, Scene};
 use crate::tally::Tallies;
@@ -149,8 +151,8 @@ impl State {
             return false;
         }
         let now_ms = scene.now_ms();
-        let flow = self.flows.established_at::<V4>(*likely, key, *hash, scene.rules.epoch, now_ms);
-        let Some(flow) = flow else { return false };
+        let at = (frame.port, *hash, *likely);
+        let Some(flow) = flow_of::<V4>(&self.flows, scene, key, at) else { return false };
         let way = flow.forward();
         let exit = scene.plane.ports.facts(way.port);
         let fits = quick.ttl > way.hops && u32::from(quick.packet_len) <= exit.mtu;
@@ -186,8 +188,8 @@ impl State {
             return false;
         }
         let now_ms = scene.now_ms();
-        let flow = self.flows.established_at::<V6>(*likely, key, *hash, scene.rules.epoch, now_ms);
-        let Some(flow) = flow else { return false };
+        let at = (frame.port, *hash, *likely);
+        let Some(flow) = flow_of::<V6>(&self.flows, scene, key, at) else { return false };
         let way = flow.forward();
         let exit = scene.plane.ports.facts(way.port);
         let fits = quick.ttl > way.hops && quick.packet_len <= exit.mtu;
@@ -203,6 +205,39 @@ impl State {
             verdict(scene, frame.port, way.port, sessions, tuple_v6(quick))
         });
         true
+    }
+}
+
+/// The flow with `key`, if it is established: found at both ends, under the rules of this moment, or
+/// under rules of which nothing has changed that touches either end.
+#[inline(always)]
+fn flow_of<'a, F: Family>(
+    flows: &'a FlowWorker,
+    scene: Scene<'_>,
+    key: &F::Key,
+    (port, hash, likely): (PortId, u64, Likely),
+) -> Option<Established<'a, F>> {
+    let epoch = scene.rules.epoch;
+    let flow = flows.established_at::<F>(likely, key, hash, epoch, scene.now_ms());
+    if flow.is_some() || epoch == 0 {
+        return flow;
+    }
+    renewed(flows, scene, key, (port, hash, likely))
+}
+
+#[cold]
+#[inline(never)]
+fn renewed<'a, F: Family>(
+    flows: &'a FlowWorker,
+    scene: Scene<'_>,
+    key: &F::Key,
+    (port, hash, likely): (PortId, u64, Likely),
+) -> Option<Established<'a, F>> {
+    let Scene { rules, .. } = scene;
+    let is_unchanged = |since, to| rules.are_unchanged_since(since, [port, to]);
+    match flows.renew::<F>(key, hash, rules.epoch, is_unchanged) {
+        true => flows.established_at::<F>(likely, key, hash, rules.epoch, scene.now_ms()),
+        false => None,
     }
 }
 

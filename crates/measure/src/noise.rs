@@ -112,7 +112,9 @@ fn watch_while(clock: &Clock, mut goes_on: impl FnMut() -> bool) -> Hiccups {
     let gap_ticks = clock.ticks(GAP);
     let start = clock.now();
     let (mut last, mut longest, mut gaps) = (start, 0, 0);
-    while goes_on() {
+    let mut is_on = true;
+    while is_on {
+        is_on = goes_on();
         let now = clock.now();
         let gap = now.since(last);
         longest = longest.max(gap);

@@ -158,37 +158,47 @@ impl Classifier {
         let mut lanes = [Lane::IDLE; LANES];
         let (mut inbound, mut outbound) = (0, LANES);
         for (number, (question, peer)) in asked.iter().enumerate() {
-            let sides = self.steps.sides(question, *peer);
-            let table = &self.rules[direction_index(question.direction)];
-            if let Some(decision) = self.steps.before_rules(question, &sides) {
-                out[number] = decision;
-            } else if let (Rules::Compiled(_), IpAddr::V4(address)) = (table, sides.remote) {
-                let place = match question.direction {
-                    Direction::Inbound => inbound,
-                    Direction::Outbound => outbound - 1,
-                };
-                let Some(lane) = lanes.get_mut(place) else { return };
-                lane.packet = Packet::new(question, sides.own);
-                lane.address = address.to_bits();
-                lane.number = number as u32;
-                lane.has_peer = !sides.peer.is_empty();
-                match question.direction {
-                    Direction::Inbound => inbound += 1,
-                    Direction::Outbound => outbound -= 1,
+            let tuple = &question.tuple;
+            let (IpAddr::V4(source), IpAddr::V4(target)) = (&tuple.source, &tuple.target) else {
+                out[number] = self.decide_on(machine, question, *peer);
+                continue;
+            };
+            let is_inbound = question.direction == Direction::Inbound;
+            let (remote, own) = match is_inbound {
+                true => (source.to_bits(), target.to_bits()),
+                false => (target.to_bits(), source.to_bits()),
+            };
+            let has_peer =
+                peer.is_some_and(|it| !it.is_empty()) && self.steps.counts_peer(question);
+            if self.steps.may_decide(question, remote, has_peer) {
+                let sides = self.steps.sides(question, *peer);
+                if let Some(decision) = self.steps.before_rules(question, &sides) {
+                    out[number] = decision;
+                    continue;
                 }
-            } else {
-                out[number] = self.by_rules(machine, question, &sides);
             }
+            outbound -= usize::from(!is_inbound);
+            let place = if is_inbound { inbound } else { outbound };
+            inbound += usize::from(is_inbound);
+            let packet = Packet::at(question, own, true);
+            lanes[place % LANES].start(number, packet, remote, has_peer);
         }
         let parts = [0..inbound, outbound..LANES];
         for ((rules, part), direction) in self.rules.iter().zip(parts).zip(DIRECTIONS) {
-            if let Rules::Compiled(table) = rules
-                && !part.is_empty()
-            {
-                let lanes = &mut lanes[part];
-                table.find_batch(machine, lanes, asked);
-                for lane in lanes {
-                    out[lane.number as usize] = self.decision(lane.best, direction);
+            let lanes = &mut lanes[part];
+            match rules {
+                _ if lanes.is_empty() => {}
+                Rules::Compiled(table) => {
+                    table.find_batch(machine, lanes, asked);
+                    for lane in lanes {
+                        out[lane.number as usize] = self.decision(lane.best, direction);
+                    }
+                }
+                Rules::Plain(_) => {
+                    for lane in lanes {
+                        let (question, peer) = &asked[lane.number as usize];
+                        out[lane.number as usize] = self.decide_on(machine, question, *peer);
+                    }
                 }
             }
         }

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use ringfence_frame::Protocol;
 
 use super::key::Key;
 use super::machine::Machine;
@@ -29,6 +30,9 @@ pub(crate) const SOURCE: u32 = 4;
 pub(crate) const OWN: u32 = 5;
 /// `n` nodes, best first: place, its best key. Every node's second word is its best key.
 pub(crate) const MANY: u32 = 6;
+
+/// How many kinds there are.
+pub(crate) const KINDS: usize = 7;
 
 const KIND_BITS: u32 = 3;
 pub(crate) const LIST_WORDS: usize = 3;
@@ -93,25 +97,28 @@ impl Packet {
 
     #[inline(always)]
     pub(crate) fn new(question: &Question, own: IpAddr) -> Packet {
-        let tuple = &question.tuple;
         let (own, own_is_ipv4) = match own {
             IpAddr::V4(address) => (address.to_bits(), true),
             IpAddr::V6(_) => (0, false),
         };
+        Packet::at(question, own, own_is_ipv4)
+    }
+
+    /// A packet whose near address is known.
+    #[inline(always)]
+    pub(crate) fn at(question: &Question, own: u32, own_is_ipv4: bool) -> Packet {
+        let tuple = &question.tuple;
         let protocol = tuple.protocol.0;
-        let protocol_class = match protocol {
-            6 => 0,
-            17 => 1,
-            _ => 2,
-        };
-        let ports = u16::from(protocol_class < 2).wrapping_neg();
+        let is_other = u8::from(protocol != Protocol::TCP.0);
+        let has_no_ports = is_other & u8::from(protocol != Protocol::UDP.0);
+        let ports = u16::from(has_no_ports).wrapping_sub(1);
         Packet {
             own,
             source_port: tuple.source_port & ports,
             target_port: tuple.target_port & ports,
             own_is_ipv4,
             protocol,
-            protocol_class,
+            protocol_class: is_other + has_no_ports,
         }
     }
 

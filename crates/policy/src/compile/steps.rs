@@ -11,6 +11,9 @@ use crate::{
     SameGroup, SameGroupOutbound,
 };
 
+/// 100.64.0.0/10, "inbound ... for Alibaba health checks".
+const HEALTH_CHECKS: (u32, u32) = (0xffc0_0000, 0x6440_0000);
+
 /// What an interface with these groups at this kind of NIC decides without looking at a rule.
 #[derive(Clone, Debug)]
 pub(crate) struct Steps {
@@ -21,6 +24,9 @@ pub(crate) struct Steps {
     /// Basic groups with same-group Accept, in the order of attachment; by direction.
     accepting: [Vec<GroupIndex>; 2],
     outbound_default: bool,
+    /// By direction: far IPv4 addresses under this mask are what this says, or no step before the
+    /// rules asks for them.
+    special: [(u32, u32); 2],
 }
 
 /// What a packet shows at one interface: its far and its near address, and the far interface's
@@ -54,14 +60,20 @@ impl Steps {
             SameGroupOutbound::CustomRulesFirst => Vec::new(),
         };
         let is_basic = |index: &GroupIndex| policies.group(*index).kind == GroupKind::Basic;
+        let allows_health_checks =
+            options.health_checks == HealthChecks::AlwaysAllowed && nic == Nic::Intranet;
+        let no_address = (0, 1);
         Steps {
             metadata_server,
             nic,
-            allows_health_checks: options.health_checks == HealthChecks::AlwaysAllowed
-                && nic == Nic::Intranet,
+            allows_health_checks,
             blocks_port_25: options.port_25 == Port25::Blocked,
             accepting: [inbound, outbound],
             outbound_default: is_alibaba && !groups.is_empty() && groups.iter().all(is_basic),
+            special: [
+                if allows_health_checks { HEALTH_CHECKS } else { no_address },
+                (u32::MAX, metadata_server.to_bits()),
+            ],
         }
     }
 
@@ -83,9 +95,27 @@ impl Steps {
             Direction::Inbound => question.tuple.source,
             Direction::Outbound => question.tuple.target,
         };
-        let counts = question.reach == Reach::Internal && self.nic == Nic::Intranet;
-        let peer = peer.filter(|_| counts).unwrap_or_default();
+        let peer = peer.filter(|_| self.counts_peer(question)).unwrap_or_default();
         Sides { remote, own: own_address(question), peer }
+    }
+
+    /// Whether the peer's groups count for a question.
+    #[inline(always)]
+    pub(crate) fn counts_peer(&self, question: &Question) -> bool {
+        question.reach == Reach::Internal && self.nic == Nic::Intranet
+    }
+
+    /// Whether a packet with IPv4 at both ends may be decided before the rules; true more often
+    /// than it is so, and cheaper to tell.
+    #[inline(always)]
+    pub(crate) fn may_decide(&self, question: &Question, remote: u32, has_peer: bool) -> bool {
+        let direction = direction_index(question.direction);
+        let (mask, address) = self.special[direction];
+        let is_special = remote & mask == address;
+        let is_icmp = question.tuple.protocol == Protocol::ICMP;
+        let is_port_25 = question.tuple.target_port == 25;
+        let accepts = has_peer & !self.accepting[direction].is_empty();
+        is_special | is_icmp | is_port_25 | accepts
     }
 
     /// What is decided before any rule is looked at.
@@ -122,9 +152,9 @@ impl Steps {
         let IpAddr::V4(remote) = sides.remote else { return false };
         match question.direction {
             Direction::Outbound => remote == self.metadata_server,
-            // 100.64.0.0/10, "inbound ... for Alibaba health checks".
             Direction::Inbound => {
-                self.allows_health_checks && remote.to_bits() >> 22 == 0x6440_0000_u32 >> 22
+                let (mask, address) = HEALTH_CHECKS;
+                self.allows_health_checks && remote.to_bits() & mask == address
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::Question;
 /// state to stay in the nearest cache.
 pub(crate) const LANES: usize = 32;
 /// Nodes of one round; a lane that asks for more walks them at once.
-const TASKS_MAX: usize = 4 * LANES;
+const TASKS_MAX: usize = 8 * LANES;
 
 type Asked<'a> = (Question, Option<&'a [GroupIndex]>);
 

@@ -13,6 +13,8 @@ use super::node::{
 };
 use super::tree::{AddressTree, PortTree};
 
+/// Up to so many rules around one address are copied into one node.
+const COPIED_MAX: usize = 8;
 /// How often a rule may lie in the nodes below a tree of ports, on average.
 const COPIES_MAX: usize = 4;
 
@@ -160,29 +162,25 @@ fn own_node(arena: &mut Arena, flats: &[Flat]) -> Node {
     let mut by_range: Vec<((u32, u32), Flat)> =
         flats.iter().filter_map(|flat| Some((flat.own?, Flat { own: None, ..*flat }))).collect();
     by_range.sort_by_key(|(range, flat)| (*range, flat.key));
-    let (mut ranges, mut nodes, mut root) = (Vec::new(), Vec::new(), Node::NOTHING);
+    let (mut parts, mut root) = (Vec::new(), Node::NOTHING);
     for same in by_range.chunk_by(|a, b| a.0 == b.0) {
         let range = same[0].0;
-        let node = node(arena, same.iter().map(|(_, flat)| *flat).collect());
+        let flats: Vec<_> = same.iter().map(|(_, flat)| *flat).collect();
         match range == (0, u32::MAX) {
-            true => root = node,
-            false => {
-                ranges.push(range);
-                nodes.push(node);
-            }
+            true => root = node(arena, flats),
+            false => parts.push(Part { range, node: None, flats }),
         }
     }
-    let numbered = (0..).zip(&ranges).map(|(number, range)| (range.0, range.1, number));
+    let ranges: Vec<_> =
+        (0..).zip(&parts).map(|(number, it)| (it.range.0, it.range.1, number)).collect();
     let (mut starts, mut values) = (Vec::new(), Vec::new());
     let mut sets = Sets::new();
     sweep(
-        numbered,
+        ranges.into_iter(),
         0_u32,
         |last| last.checked_add(1),
         |start, held| {
-            let value = sets.value(held, || {
-                many_node(arena, held.iter().map(|it| nodes[*it as usize]).collect()).place.0
-            });
+            let value = sets.value(held, || around(arena, &mut parts, held).place.0);
             if values.last() != Some(&value) {
                 starts.push(start);
                 values.push(value);
@@ -193,6 +191,30 @@ fn own_node(arena: &mut Arena, flats: &[Flat]) -> Node {
     let best = flats[0].key;
     let words = [header(OWN, 0), best.0, tree.base, tree.leaves, root.place.0];
     Node { place: arena.put(&words), best }
+}
+
+/// The rules of one range of near addresses, and their node once something names it.
+struct Part {
+    range: (u32, u32),
+    node: Option<Node>,
+    flats: Vec<Flat>,
+}
+
+/// The node for addresses that several ranges hold: few rules are copied, so that one node has
+/// them all.
+fn around(arena: &mut Arena, parts: &mut [Part], held: &[u32]) -> Node {
+    let rules: usize = held.iter().map(|it| parts[*it as usize].flats.len()).sum();
+    if held.len() > 1 && rules <= COPIED_MAX {
+        return node(arena, held.iter().flat_map(|it| parts[*it as usize].flats.clone()).collect());
+    }
+    let mut nodes = Vec::with_capacity(held.len());
+    for number in held {
+        let part = &mut parts[*number as usize];
+        let made = part.node.unwrap_or_else(|| node(arena, part.flats.clone()));
+        part.node = Some(made);
+        nodes.push(made);
+    }
+    many_node(arena, nodes)
 }
 
 /// Nodes for rules that name source ports, or what only an extra holds, or few near addresses.

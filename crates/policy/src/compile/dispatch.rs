@@ -53,7 +53,7 @@ fn batch(
 /// # Safety
 /// The machine has what is enabled.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,bmi1,bmi2,popcnt")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi1,bmi2,popcnt")]
 unsafe fn decide_wide(
     machine: WideMachine,
     classifier: &Classifier,
@@ -66,7 +66,7 @@ unsafe fn decide_wide(
 /// # Safety
 /// The machine has what is enabled.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,bmi1,bmi2,popcnt")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi1,bmi2,popcnt")]
 unsafe fn batch_wide(
     machine: WideMachine,
     classifier: &Classifier,

@@ -133,12 +133,7 @@ pub(crate) use wide::WideMachine;
 
 #[cfg(target_arch = "x86_64")]
 mod wide {
-    use std::arch::x86_64::{
-        __m512i, _mm512_and_si512, _mm512_cmple_epi16_mask, _mm512_cmple_epi32_mask,
-        _mm512_cmple_epu32_mask, _mm512_loadu_si512, _mm512_maskz_loadu_epi32, _mm512_set1_epi16,
-        _mm512_set1_epi32, _mm512_srli_epi32, _mm512_sub_epi32, _mm512_testn_epi32_mask,
-        _mm512_xor_si512,
-    };
+    use std::arch::x86_64::*;
 
     use super::{AT_ONCE, FULL_WORDS, LINE, LIST_WORDS, Machine, OWN_RANGE, Packet};
 
@@ -152,6 +147,7 @@ mod wide {
         pub(crate) fn detect() -> Option<WideMachine> {
             let is_wide = is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("bmi1")
                 && is_x86_feature_detected!("bmi2")
                 && is_x86_feature_detected!("popcnt");
@@ -184,73 +180,224 @@ mod wide {
         #[inline(always)]
         fn list(self, words: &[u32], packet: &Packet) -> u32 {
             let count = (words.len() / LIST_WORDS).min(AT_ONCE);
-            let lanes = ((1_u32 << count) - 1) as u16;
-            // SAFETY: as in `rank_words`; `words` holds three times `count` words, and no lane
-            // beyond `count` is read.
-            let matches = unsafe {
-                let part = |number| load(lanes, words.as_ptr().add(number * count));
-                ports(part(1), packet.target_port) & protocol(part(2), packet.protocol)
-            };
-            u32::from(matches & lanes)
+            // SAFETY: the machine is one with AVX-512; `words` holds three times `count` words.
+            match count {
+                0..=8 => unsafe { list_of_8(words.as_ptr(), count, packet) },
+                _ => unsafe { list_of_16(words.as_ptr(), count, packet) },
+            }
         }
 
         #[inline(always)]
         fn full(self, words: &[u32], packet: &Packet) -> u32 {
             let count = (words.len() / FULL_WORDS).min(AT_ONCE);
-            let lanes = ((1_u32 << count) - 1) as u16;
             // SAFETY: as in `list`, with six times `count` words.
-            let matches = unsafe {
-                let part = |number| load(lanes, words.as_ptr().add(number * count));
-                let (first, flags) = (part(1), part(5));
-                let address = _mm512_set1_epi32(packet.own.cast_signed());
-                let in_range = _mm512_cmple_epu32_mask(
-                    _mm512_sub_epi32(address, first),
-                    _mm512_sub_epi32(part(2), first),
-                );
-                let is_ipv4 = u16::from(packet.own_is_ipv4).wrapping_neg();
-                let free =
-                    _mm512_testn_epi32_mask(flags, _mm512_set1_epi32(OWN_RANGE.cast_signed()));
-                ((in_range & is_ipv4) | free)
-                    & ports(part(3), packet.source_port)
-                    & ports(part(4), packet.target_port)
-                    & protocol(flags, packet.protocol)
-            };
-            u32::from(matches & lanes)
+            match count {
+                0..=8 => unsafe { full_of_8(words.as_ptr(), count, packet) },
+                _ => unsafe { full_of_16(words.as_ptr(), count, packet) },
+            }
         }
     }
 
-    /// The first words, one in each lane that `lanes` names.
-    ///
+    /// The compares of up to as many rules as a vector has lanes, for vectors of one width.
+    macro_rules! of_width {
+        (
+            $mask:ty, $list:ident, $full:ident, $load:ident, $set1:ident, $and:ident,
+            $xor:ident, $sub:ident, $shift:ident, $le:ident, $le_unsigned:ident, $testn:ident
+        ) => {
+            /// Which rules of a list match.
+            ///
+            /// # Safety
+            /// The machine has AVX-512; three times `count` words can be read.
+            #[inline(always)]
+            unsafe fn $list(words: *const u32, count: usize, packet: &Packet) -> u32 {
+                let lanes = ((1_u32 << count) - 1) as $mask;
+                // SAFETY: the caller's promise, and no lane beyond `count` is read.
+                let matches = unsafe {
+                    let part = |number| $load(lanes, words.add(number * count).cast());
+                    let (ports, protocols) = (part(1), part(2));
+                    let port = $set1(packet.target_port.into());
+                    let first = $and(ports, $set1(0xffff));
+                    let differs = $xor(protocols, $set1(packet.protocol.into()));
+                    let asked = $and($shift::<8>(protocols), $set1(0xff));
+                    $le(first, port) & $le(port, $shift::<16>(ports)) & $testn(differs, asked)
+                };
+                u32::from(matches & lanes)
+            }
+
+            /// Which rules match but for what an extra asks.
+            ///
+            /// # Safety
+            /// The machine has AVX-512; six times `count` words can be read.
+            #[inline(always)]
+            unsafe fn $full(words: *const u32, count: usize, packet: &Packet) -> u32 {
+                let lanes = ((1_u32 << count) - 1) as $mask;
+                // SAFETY: the caller's promise, and no lane beyond `count` is read.
+                let matches = unsafe {
+                    let part = |number| $load(lanes, words.add(number * count).cast());
+                    let (first, last, flags) = (part(1), part(2), part(5));
+                    let address = $set1(packet.own.cast_signed());
+                    let in_range = $le_unsigned($sub(address, first), $sub(last, first));
+                    let is_ipv4 = <$mask>::from(packet.own_is_ipv4).wrapping_neg();
+                    let free = $testn(flags, $set1(OWN_RANGE.cast_signed()));
+                    let within = |ranges, port: u16| {
+                        let port = $set1(port.into());
+                        let first = $and(ranges, $set1(0xffff));
+                        $le(first, port) & $le(port, $shift::<16>(ranges))
+                    };
+                    let differs = $xor(flags, $set1(packet.protocol.into()));
+                    let asked = $and($shift::<8>(flags), $set1(0xff));
+                    ((in_range & is_ipv4) | free)
+                        & within(part(3), packet.source_port)
+                        & within(part(4), packet.target_port)
+                        & $testn(differs, asked)
+                };
+                u32::from(matches & lanes)
+            }
+        };
+    }
+
+    of_width!(
+        u8,
+        list_of_8,
+        full_of_8,
+        _mm256_maskz_loadu_epi32,
+        _mm256_set1_epi32,
+        _mm256_and_si256,
+        _mm256_xor_si256,
+        _mm256_sub_epi32,
+        shift_of_8,
+        _mm256_cmple_epi32_mask,
+        _mm256_cmple_epu32_mask,
+        _mm256_testn_epi32_mask
+    );
+    of_width!(
+        u16,
+        list_of_16,
+        full_of_16,
+        _mm512_maskz_loadu_epi32,
+        _mm512_set1_epi32,
+        _mm512_and_si512,
+        _mm512_xor_si512,
+        _mm512_sub_epi32,
+        shift_of_16,
+        _mm512_cmple_epi32_mask,
+        _mm512_cmple_epu32_mask,
+        _mm512_testn_epi32_mask
+    );
+
     /// # Safety
-    /// The machine has AVX-512; the words of the lanes named can be read.
+    /// The machine has AVX-512.
     #[inline(always)]
-    unsafe fn load(lanes: u16, words: *const u32) -> __m512i {
+    unsafe fn shift_of_8<const BITS: i32>(words: __m256i) -> __m256i {
         // SAFETY: the caller's promise.
-        unsafe { _mm512_maskz_loadu_epi32(lanes, words.cast()) }
+        unsafe { _mm256_srli_epi32::<BITS>(words) }
     }
 
     /// # Safety
     /// The machine has AVX-512.
     #[inline(always)]
-    unsafe fn ports(ranges: __m512i, port: u16) -> u16 {
+    unsafe fn shift_of_16<const BITS: u32>(words: __m512i) -> __m512i {
         // SAFETY: the caller's promise.
-        unsafe {
-            let port = _mm512_set1_epi32(port.into());
-            let first = _mm512_and_si512(ranges, _mm512_set1_epi32(0xffff));
-            let last = _mm512_srli_epi32::<16>(ranges);
-            _mm512_cmple_epi32_mask(first, port) & _mm512_cmple_epi32_mask(port, last)
+        unsafe { _mm512_srli_epi32::<BITS>(words) }
+    }
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::super::node::{
+        FULL_WORDS, LIST_WORDS, OWN_RANGE, Packet, protocol_word, range_word,
+    };
+    use super::{AT_ONCE, AnyMachine, LINE, Machine, WideMachine};
+
+    const SEED: u64 = 0x3a1d;
+
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, count: u32) -> u32 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(0x9e37_79b9);
+            (self.0 >> 33) as u32 % count
+        }
+
+        /// Few values, the ends among them, so that they meet.
+        fn word(&mut self) -> u32 {
+            [0, 1, 2, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, u32::MAX][self.below(7) as usize]
+        }
+
+        fn port(&mut self) -> u16 {
+            [0, 1, 2, 0x7fff, 0x8000, 0xfffe, u16::MAX][self.below(7) as usize]
+        }
+
+        fn range(&mut self) -> u32 {
+            let (a, b) = (self.port(), self.port());
+            range_word((a.min(b), a.max(b)))
+        }
+
+        fn protocol(&mut self) -> u8 {
+            [6, 17, 1, 0, 255][self.below(5) as usize]
+        }
+
+        fn packet(&mut self) -> Packet {
+            Packet {
+                own: self.word(),
+                source_port: self.port(),
+                target_port: self.port(),
+                own_is_ipv4: self.below(2) == 0,
+                protocol: self.protocol(),
+                protocol_class: 0,
+            }
+        }
+
+        fn flags(&mut self) -> u32 {
+            let protocol = (self.below(3) > 0).then(|| self.protocol());
+            protocol_word(protocol) | if self.below(2) == 0 { OWN_RANGE } else { 0 }
         }
     }
 
-    /// # Safety
-    /// The machine has AVX-512.
-    #[inline(always)]
-    unsafe fn protocol(words: __m512i, protocol: u8) -> u16 {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let differs = _mm512_xor_si512(words, _mm512_set1_epi32(protocol.into()));
-            let asked = _mm512_and_si512(_mm512_srli_epi32::<8>(words), _mm512_set1_epi32(0xff));
-            _mm512_testn_epi32_mask(differs, asked)
+    #[test]
+    fn every_machine_compares_alike() {
+        let Some(wide) = WideMachine::detect() else {
+            println!("no AVX-512 here, nothing to compare");
+            return;
+        };
+        println!("seed {SEED:#x}");
+        let mut dice = Dice(SEED);
+        let mut met = [0_u32; 2];
+        for _ in 0..20_000 {
+            let mut words: [u32; LINE] = std::array::from_fn(|_| dice.word());
+            words.sort_by_key(|word| word.cast_signed());
+            let key = dice.word().cast_signed();
+            assert_eq!(AnyMachine.rank_words(&words, key), wide.rank_words(&words, key));
+            let mut halves: [u16; 2 * LINE] = std::array::from_fn(|_| dice.port());
+            halves.sort_by_key(|half| half.cast_signed());
+            let pair = |at: usize| u32::from(halves[2 * at]) | u32::from(halves[2 * at + 1]) << 16;
+            let line: [u32; LINE] = std::array::from_fn(pair);
+            let key = dice.port().cast_signed();
+            assert_eq!(AnyMachine.rank_halves(&line, key), wide.rank_halves(&line, key));
+
+            let count = dice.below(AT_ONCE as u32 + 1) as usize;
+            let packet = dice.packet();
+            let mut words = vec![0; count * LIST_WORDS];
+            for place in 0..count {
+                words[count + place] = dice.range();
+                words[2 * count + place] = dice.flags() & !OWN_RANGE;
+            }
+            let list = AnyMachine.list(&words, &packet);
+            assert_eq!(list, wide.list(&words, &packet), "{words:?} {packet:?}");
+            let mut words = vec![0; count * FULL_WORDS];
+            for place in 0..count {
+                let (a, b) = (dice.word(), dice.word());
+                words[count + place] = a.min(b);
+                words[2 * count + place] = a.max(b);
+                words[3 * count + place] = dice.range();
+                words[4 * count + place] = dice.range();
+                words[5 * count + place] = dice.flags();
+            }
+            let full = AnyMachine.full(&words, &packet);
+            assert_eq!(full, wide.full(&words, &packet), "{words:?} {packet:?}");
+            met[0] += list.count_ones();
+            met[1] += full.count_ones();
         }
+        assert!(met[0] > 10_000 && met[1] > 3_000, "hardly anything matched: {met:?}");
     }
 }

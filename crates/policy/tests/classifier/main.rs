@@ -165,3 +165,30 @@ fn changed_step_by_step_is_as_compiled_at_once() {
         }
     }
 }
+
+#[test]
+fn more_groups_than_keys_tell_apart_and_groups_attached_twice_are_decided_all_the_same() {
+    println!("seed {SEED:#x}");
+    for (number, attached) in [(0, 21), (1, 17), (2, 16), (3, 9)] {
+        let shape = SHAPES[2];
+        let mut dice = Dice::new(SEED ^ number);
+        let mut world = random::world(&mut dice);
+        let mut policies = random::policies(&mut dice, shape);
+        let all = (0..random::GROUPS as u32).cycle().take(attached);
+        world.interfaces[0].groups = all.map(GroupIndex).collect();
+        let mut current = classifiers(&world, &policies);
+        for step in 0..4 {
+            let what = format!("{attached} groups, step {step}");
+            let questions = questions(&mut dice, &world, &policies, 600);
+            check(&what, &world, &policies, &current, &questions);
+            policies.groups[1].rules.push(random::rule(
+                &mut dice,
+                shape,
+                world.interfaces[0].network,
+            ));
+            for classifier in &mut current {
+                *classifier = classifier.with_rules(&policies, GroupIndex(1));
+            }
+        }
+    }
+}

@@ -168,6 +168,11 @@ impl BenchWorld {
         Sweep { world: self, from, family, protocol, targets, ports, next: 0 }
     }
 
+    /// The flow of packets `tuple` that come in at `from`, whatever becomes of them.
+    pub fn flow(&self, from: Place, tuple: Tuple) -> FlowSpec {
+        self.spec(from, tuple, &reference(&self.fabric, from, tuple))
+    }
+
     /// The lane of a candidate, if it is as wished.
     fn lane(
         &self,

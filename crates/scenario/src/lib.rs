@@ -17,6 +17,7 @@ pub mod format;
 mod frames;
 pub mod junit;
 pub mod load;
+pub mod load_test;
 pub mod model;
 pub mod paper;
 pub mod probe;

@@ -6,6 +6,7 @@
 use crate::Family;
 use crate::life::Hands;
 use crate::sync::{AcqRel, Acquire, AtomicU32, Relaxed, Release};
+use crate::table::was_idle_longer;
 use crate::way::{self, HALVES, READY};
 
 /// How far ahead a hint may lie.
@@ -17,14 +18,20 @@ const SWEEP_MAX_MS: u32 = 32_000;
 /// Hints that are taken on at a time.
 const STEP: u32 = 64;
 
+/// Records that are looked at together, so that the memory of each is waited for behind the others'.
+const GROUP: usize = 32;
+
 /// How many hints are looked at for a new flow that met a limit.
 const AT_LIMIT: u32 = 4096;
 
 /// How far the sweep is. Workers take steps from one cursor, so that one that sleeps leaves none.
 #[derive(Debug, Default)]
 pub(crate) struct Sweep {
-    /// The next hint; at or behind the last record when the sweep is complete.
+    /// The next hint; at or behind the end when the sweep is complete.
     cursor: AtomicU32,
+    /// Where it ends: behind the records that were in use when it began. What comes into use
+    /// meanwhile is for the next one, or else a growing table's sweep would never be complete.
+    end: AtomicU32,
     /// The millisecond at which this sweep began.
     began: AtomicU32,
     /// And the one before.
@@ -37,9 +44,31 @@ pub(crate) struct Sweep {
 
 impl Sweep {
     pub(crate) fn begin_anew(&self) {
-        for word in [&self.cursor, &self.began, &self.before, &self.whole, &self.pressed] {
+        let Sweep { cursor, end, began, before, whole, pressed } = self;
+        for word in [cursor, end, began, before, whole, pressed] {
             word.store(0, Release);
         }
+    }
+}
+
+/// Records that may be dead and are to be looked at, their lines asked for.
+struct Due {
+    records: [u32; GROUP],
+    len: usize,
+}
+
+impl Due {
+    fn none() -> Due {
+        Due { records: [0; GROUP], len: 0 }
+    }
+
+    fn push(&mut self, record: u32) {
+        self.records[self.len] = record;
+        self.len += 1;
+    }
+
+    fn is_full(&self) -> bool {
+        self.len == GROUP
     }
 }
 
@@ -68,7 +97,8 @@ impl<F: Family> Hands<'_, F> {
         let passed = self.now_ms.wrapping_sub(sweep.began.load(Acquire)).saturating_add(1);
         let due = (used / 1024).max(STEP).saturating_mul(passed);
         let at = sweep.cursor.load(Relaxed);
-        let left = if at < used { due.saturating_sub(at) } else { due };
+        let is_on = at < sweep.end.load(Relaxed);
+        let left = if is_on { due.saturating_sub(at) } else { due };
         self.sweep_steps(used, hints_max.min(left))
     }
 
@@ -80,9 +110,8 @@ impl<F: Family> Hands<'_, F> {
             return 0;
         }
         let late = self.is_late();
-        let steps = (0..used).step_by(STEP as usize);
-        let ended =
-            steps.map(|begin| self.look(begin, begin.saturating_add(STEP).min(used), late)).sum();
+        let mut group = Due::none();
+        let ended = self.look(0, used, late, &mut group) + self.visit(&mut group);
         sweep.before.store(self.now_ms, Release);
         sweep.began.store(self.now_ms, Release);
         sweep.cursor.store(used, Release);
@@ -92,26 +121,34 @@ impl<F: Family> Hands<'_, F> {
     fn sweep_steps(&mut self, used: u32, hints: u32) -> usize {
         let sweep = &self.table.sweep;
         let at = sweep.cursor.load(Acquire);
-        if at >= used && !self.begin(at) {
+        if at >= sweep.end.load(Acquire) && !self.begin(at, used) {
             return 0;
         }
+        let last = sweep.end.load(Acquire).min(used);
         let (mut looked, mut ended) = (0, 0);
+        let mut group = Due::none();
         while looked < hints {
             let begin = sweep.cursor.fetch_add(STEP, AcqRel);
-            if begin >= used {
+            if begin >= last {
                 break;
             }
-            ended += self.look(begin, begin.saturating_add(STEP).min(used), self.is_late());
+            let end = begin.saturating_add(STEP).min(last);
+            ended += self.look(begin, end, self.is_late(), &mut group);
             looked += STEP;
         }
-        ended
+        ended + self.visit(&mut group)
     }
 
     /// Begins a new sweep, unless one began in this millisecond or somebody else does.
-    fn begin(&self, at: u32) -> bool {
+    fn begin(&self, at: u32, used: u32) -> bool {
         let sweep = &self.table.sweep;
         let began = sweep.began.load(Acquire);
-        if began == self.now_ms || sweep.cursor.compare_exchange(at, 0, AcqRel, Relaxed).is_err() {
+        if began == self.now_ms {
+            return false;
+        }
+        // First the end: with the cursor at 0 and an old one the others would stop too early.
+        sweep.end.store(used, Release);
+        if sweep.cursor.compare_exchange(at, 0, AcqRel, Relaxed).is_err() {
             return false;
         }
         sweep.before.store(began, Release);
@@ -143,51 +180,63 @@ impl<F: Family> Hands<'_, F> {
         (0..self.table.store.used()).map(|record| self.end(record, HALVES)).sum()
     }
 
-    fn look(&mut self, begin: u32, end: u32, all: bool) -> usize {
+    /// Gathers the records that are due, and visits them in groups; the last group is left to the
+    /// caller. Returns how many halves were dead.
+    fn look(&mut self, begin: u32, end: u32, all: bool, group: &mut Due) -> usize {
         let now = self.now_ms as u16;
-        let mut due = [0; STEP as usize];
-        let mut count = 0;
+        let mut ended = 0;
         for record in begin..end {
             let hint = self.table.hints[record as usize].load(Relaxed);
             if hint != 0 && (all || now.wrapping_sub(hint).cast_signed() >= 0) {
                 self.table.prefetch_record(record);
-                due[count] = record;
-                count += 1;
+                group.push(record);
+                if group.is_full() {
+                    ended += self.visit(group);
+                }
             }
         }
-        for record in &due[..count] {
-            if self.dead_halves(*record) != 0 {
+        ended
+    }
+
+    /// Ends what is dead of a group: first the buckets of all are asked for.
+    fn visit(&mut self, group: &mut Due) -> usize {
+        let records = &group.records[..group.len];
+        let mut dead = [None; GROUP];
+        for (dead, record) in dead.iter_mut().zip(records) {
+            *dead = self.dead_halves(*record);
+            if dead.is_some_and(|dead| dead != 0) {
                 self.table.prefetch_bucket_of(2 * record);
                 self.table.prefetch_bucket_of(2 * record + 1);
             }
         }
-        due[..count].iter().map(|record| self.visit(*record)).sum()
-    }
-
-    fn dead_halves(&self, record: u32) -> u64 {
-        let control = self.table.control(record).load(Acquire);
-        if control & READY == 0 {
-            return 0;
+        let mut ended = 0;
+        for (dead, record) in dead.into_iter().zip(records) {
+            let Some(dead) = dead else { continue };
+            if dead != 0 {
+                ended += self.end(*record, dead);
+            }
+            if let Some(idle) = self.idle_ms(*record) {
+                let next = hint(self.now_ms, self.table.last(*record), idle);
+                self.table.hints[*record as usize].store(next, Relaxed);
+            }
         }
-        let kept = &self.flows.kept;
-        [2 * record, 2 * record + 1]
-            .into_iter()
-            .filter(|line| control & way::half(*line) != 0)
-            .filter(|line| self.table.is_dead(*line, kept, self.now_ms))
-            .fold(0, |dead, line| dead | way::half(line))
+        group.len = 0;
+        ended
     }
 
-    fn visit(&mut self, record: u32) -> usize {
+    /// Those halves of a record in use that are dead.
+    fn dead_halves(&self, record: u32) -> Option<u64> {
         let control = self.table.control(record).load(Acquire);
         if control & READY == 0 || control & HALVES == 0 {
-            return 0;
+            return None;
         }
-        let dead = self.dead_halves(record);
-        let ended = if dead != 0 { self.end(record, dead) } else { 0 };
-        if let Some(idle) = self.idle_ms(record) {
-            let next = hint(self.now_ms, self.table.last(record), idle);
-            self.table.hints[record as usize].store(next, Relaxed);
-        }
-        ended
+        let last = self.table.last(record);
+        let kept = &self.flows.kept;
+        let dead = [2 * record, 2 * record + 1]
+            .into_iter()
+            .filter(|line| control & way::half(*line) != 0)
+            .filter(|line| was_idle_longer(self.now_ms, last, self.table.idle_ms(*line, kept)))
+            .fold(0, |dead, line| dead | way::half(line));
+        Some(dead)
     }
 }

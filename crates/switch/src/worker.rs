@@ -35,9 +35,11 @@ pub const BATCH_MAX: usize = 32;
 /// enough that what is called stays until it is used.
 pub(crate) const STEPS_APART: usize = 12;
 
-/// The share of the session table that is looked over for dead sessions in one millisecond.
-const SWEEPS_PER_TABLE: usize = 2_048;
+/// The share of the session table that is looked over for dead sessions for one millisecond that has
+/// passed; and how much of it at least and, but for very large tables, at most at a time.
+const SWEEPS_PER_TABLE: usize = 1_024;
 const SWEEP_MIN: usize = 64;
+const SWEEP_MAX: usize = 8_192;
 
 /// One thread's part of a switch.
 pub struct Worker {
@@ -249,9 +251,11 @@ impl State {
     fn tidy<S: Sink, O: Observer>(&mut self, scene: Scene<'_>, sink: &mut S, observer: &mut O) {
         let now = scene.now;
         if now.as_ms() != self.swept_ms {
+            let passed = usize::try_from(now.as_ms().saturating_sub(self.swept_ms));
             self.swept_ms = now.as_ms();
-            let slice = scene.plane.flows.capacity() / SWEEPS_PER_TABLE;
-            self.expire_sessions(now, slice.max(SWEEP_MIN));
+            let slice = (scene.plane.flows.capacity() / SWEEPS_PER_TABLE).max(SWEEP_MIN);
+            let due = slice.saturating_mul(passed.unwrap_or(usize::MAX));
+            self.expire_sessions(now, due.min(SWEEP_MAX.max(slice)));
         }
         self.fragments.expire(now);
         self.release_fragments(scene, sink, observer);

@@ -101,3 +101,13 @@ fn wrong_words_are_wrong_usage() {
     check(&["bench", "table", "--only", "btree"], "hashbrown");
     check(&["bench", "classifier", "--rules", "x", "--shape", "acl"], "cannot be used with");
 }
+
+#[test]
+fn what_is_not_built_yet_says_so() {
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_ringfence"));
+    for args in [&["bench", "latency"][..], &["bench", "switch", "--scenario", "any.yaml"]] {
+        let output = run(&binary, args);
+        assert_eq!(output.status.code(), Some(3), "{args:?}");
+        assert!(String::from_utf8(output.stderr).unwrap().contains("not built yet"), "{args:?}");
+    }
+}

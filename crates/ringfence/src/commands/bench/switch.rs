@@ -25,6 +25,9 @@ const TRIAL_SECONDS: f64 = 0.05;
 
 /// `bench switch`
 pub(super) fn switch(args: &SwitchArgs, output: &Output) -> Result<Outcome, Failure> {
+    if args.scenario.is_some() {
+        return Err(super::not_built_yet("switch --scenario"));
+    }
     let clock = Clock::calibrate();
     let noise = Watch::start(&clock);
     let mut rows = Vec::new();

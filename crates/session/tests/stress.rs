@@ -186,7 +186,8 @@ fn threads_share_a_table() {
     worker.drain_tallies(|tally, frames, _| *counted.entry(tally).or_insert(0) += frames);
     let passed: u64 = shared.passed.iter().map(|passed| passed.load(Ordering::Relaxed)).sum();
     let counted: u64 = counted.values().sum();
-    // Frames that met a half which another thread ended at that moment count for nobody.
-    assert!(counted <= passed && counted > passed - passed / 50, "{counted} of {passed}");
+    // A frame that meets a half which another thread ends at that moment counts for nobody; one
+    // that is being counted while its flow is summed up for the last time, twice.
+    assert!(counted.abs_diff(passed) < passed / 50, "{counted} of {passed}");
     assert!(passed > 100_000, "{passed}");
 }

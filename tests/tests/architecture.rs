@@ -365,7 +365,11 @@ fn code_of(source: &Path) -> Vec<(usize, String)> {
         return Vec::new();
     }
     let text = read(source);
-    let lines = (1..).zip(text.lines()).take_while(|(_, line)| line.trim() != "#[cfg(test)]");
+    let begins_tests = |line: &str| {
+        let line = line.trim();
+        line == "#[cfg(test)]" || line.starts_with("#[cfg(all(test,")
+    };
+    let lines = (1..).zip(text.lines()).take_while(|(_, line)| !begins_tests(line));
     let code = lines.map(|(number, line)| (number, line.split("//").next().unwrap_or_default()));
     code.filter(|(_, line)| !line.trim().is_empty())
         .map(|(number, line)| (number, line.to_owned()))

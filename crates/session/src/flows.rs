@@ -168,6 +168,7 @@ impl Flows {
             numbers.store(0, Relaxed);
         }
         self.clock.store(0, Relaxed);
+        self.quiescence.begin_anew();
         self.v4.sweep.begin_anew();
         self.v6.sweep.begin_anew();
     }

@@ -266,12 +266,18 @@ impl<F: Family> Hands<'_, F> {
         let control = self.table.control(line / 2).load(Acquire);
         let mut line = line;
         if control & way::half(other) != 0 {
-            if self.table.is_dead(other, &self.flows.kept, self.now_ms) {
+            let is_dead = |now_ms| self.table.is_dead(other, &self.flows.kept, now_ms);
+            let horizon_ms = self.flows.quiescence.last_horizon_ms() as u32;
+            let is_dead_here = is_dead(self.now_ms);
+            if is_dead_here && is_dead(horizon_ms) {
                 self.end(line / 2, way::half(other));
-            } else {
-                // Without a record to spare both go on; there are spare ones for this.
-                line = self.split(line).unwrap_or(line);
+            } else if let Some(own) = self.split(line) {
+                line = own;
+            } else if is_dead_here {
+                // Another worker may have found it yet; but it must not live on.
+                self.end(line / 2, way::half(other));
             }
+            // Without a record to spare both go on; there are spare ones for this.
         }
         self.advance(line / 2, run, ip, len);
         line

@@ -1,7 +1,8 @@
 //! Who is dead: hints say when a record may be, and a sweep over all hints looks at those that are
 //! due. A hint is two bytes, so that a sweep is short, and never more than half a minute ahead, so
 //! that its 65 s do not run out of meaning; a record that lives longer is looked at more than once.
-//! A half that is dead is never found, whether or not it was swept away.
+//! A half that is dead is never found, whether or not it was swept away. A sweep goes by the horizon
+//! (`quiescence.rs`), and so takes nothing that any worker can still find alive.
 
 use crate::Family;
 use crate::life::Hands;

@@ -70,6 +70,11 @@ impl FlowWorker {
         Some(FlowWorker { seed: flows.seed, flows, mine, tallies })
     }
 
+    /// A moment that no worker is before any more.
+    fn horizon(&self, now: Instant) -> Instant {
+        Instant::from_ms(self.flows.quiescence.horizon_ms(now.as_ms()))
+    }
+
     fn hands<F: Family>(&mut self, now: Instant) -> Hands<'_, F> {
         Hands {
             flows: &self.flows,
@@ -201,8 +206,8 @@ impl FlowWorker {
     /// Takes room for one session at each of `halves` (at most two), opened by `ip`.
     ///
     /// "At a limit the NEW flow is dropped; nothing live is evicted." Dead sessions do not count: at
-    /// a limit they are removed until there is room. A closing one does count, even if this flow is
-    /// to replace it.
+    /// a limit they are removed until there is room, those that are dead for every worker. A closing
+    /// one does count, even if this flow is to replace it.
     ///
     /// # Errors
     /// The first of `halves` that finds none, by its position, and the limit that forbids it.
@@ -239,8 +244,9 @@ impl FlowWorker {
         now: Instant,
     ) -> Result<(), Limit> {
         self.flows.usage.take(interface, is_tcp).or_else(|_| {
-            self.hands::<V4>(now).press();
-            self.hands::<V6>(now).press();
+            let horizon = self.horizon(now);
+            self.hands::<V4>(horizon).press();
+            self.hands::<V6>(horizon).press();
             self.flows.usage.take(interface, is_tcp)
         })
     }
@@ -322,10 +328,14 @@ impl FlowWorker {
     /// stopped, and removes sessions that are dead at `now`; returns how many. Called often with a
     /// small slice it takes a second for a whole table. If `slice_max` is as many as there are
     /// records, all are looked at.
+    ///
+    /// What is dead at `now` and not at the moment of another worker that is awake stays for that
+    /// one. From now on this worker finds and commits at `now` or later.
     pub fn expire(&mut self, now: Instant, slice_max: usize) -> usize {
         let slept = self.tick(now);
-        let swept = self.hands::<V4>(now).sweep(slice_max) + self.hands::<V6>(now).sweep(slice_max);
-        slept + swept
+        let horizon = self.horizon(now);
+        let swept_v4 = self.hands::<V4>(horizon).sweep(slice_max);
+        slept + swept_v4 + self.hands::<V6>(horizon).sweep(slice_max)
     }
 
     /// Its number among the workers that may be registered at a time, from 0.
@@ -366,13 +376,15 @@ impl FlowWorker {
     }
 
     /// Says that this worker holds no reference and will hold none until [`FlowWorker::wake`]:
-    /// others need not wait for its next quiescent point.
+    /// others need not wait for its next quiescent point, nor for it to come to their moment. One
+    /// that is awake and does nothing has nothing removed and no record used again.
     pub fn sleep(&mut self) {
         self.quiescent();
         self.flows.quiescence.sleep(self.mine.seat);
     }
 
-    /// Ends [`FlowWorker::sleep`].
+    /// Ends [`FlowWorker::sleep`]. The clock by which it goes on, which is that of the others, is
+    /// to be read after this: what died before may be gone.
     pub fn wake(&mut self) {
         self.flows.quiescence.wake(self.mine.seat);
     }
@@ -384,14 +396,16 @@ impl FlowWorker {
         self.tallies.get_mut().drain(each);
     }
 
-    /// Keeps the table's clock near, and forgets everything after a sleep so long that nothing
-    /// can have lived through it. Returns how many sessions that were.
+    /// Shows how far this worker has come and keeps the table's clock near. Forgets everything
+    /// after a sleep so long that nothing can have lived through it, which is longer than anybody
+    /// is waited for; returns how many sessions that were.
     fn tick(&mut self, now: Instant) -> usize {
         let ended = match self.flows.has_slept_through(now) {
             true => self.hands::<V4>(now).end_all() + self.hands::<V6>(now).end_all(),
             false => 0,
         };
         self.flows.set_clock(now);
+        self.flows.quiescence.reach(self.mine.seat, now.as_ms());
         ended
     }
 }

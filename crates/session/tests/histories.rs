@@ -238,6 +238,10 @@ impl Drive {
             then = then.max(self.chance.pick(&deadlines) * 1_000_000 + around);
         }
         self.now = Instant::from_ns(then);
+        // The model knows no worker that is behind, for whom the dead would count at a limit.
+        for worker in &mut self.workers {
+            worker.expire(self.now, 0);
+        }
     }
 
     fn send(&mut self) {

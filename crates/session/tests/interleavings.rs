@@ -384,20 +384,22 @@ fn a_reference_holds_until_its_worker_is_quiescent() {
                 }
             },
             |worker| {
-                worker.expire(Instant::from_ms(40_000), usize::MAX);
-                for flow in 2..8 {
+                for flow in 1..8 {
+                    send(worker, &udp(flow, false), START);
+                    for (port, way) in [(NEAR, Direction::Outbound), (FAR, Direction::Inbound)] {
+                        let half = worker.find(port, way, &udp(flow, false), START).unwrap();
+                        worker.end(half, START);
+                    }
                     worker.quiescent();
-                    send(worker, &udp(flow, false), Instant::from_ms(40_000));
-                    worker.expire(Instant::from_ms(80_000 * u64::from(flow)), usize::MAX);
                 }
             },
         );
     });
 }
 
-/// Whoever refreshes a flow in time has it, or the sweep does, and then it is decided anew.
+/// A worker that is behind finds what is alive at its moment, whatever one that is further on sweeps.
 #[test]
-fn expiry_beside_refreshment() {
+fn expiry_beside_a_worker_that_is_behind() {
     check(1_500, 8, |flows| {
         let mut first = flows.register().unwrap();
         send(&mut first, &udp(1, false), START);
@@ -405,23 +407,59 @@ fn expiry_beside_refreshment() {
         let (opened, _) = beside(
             flows,
             |worker| {
-                if let Some(found) = short(worker, &udp(1, false), 30_000) {
-                    found.touch(30_000, 60, None);
-                }
-                send(worker, &udp(1, false), Instant::from_ms(30_000))
+                let in_time = Instant::from_ms(30_000);
+                worker.expire(in_time, 0);
+                assert!(worker.find(FAR, Direction::Inbound, &udp(1, false), in_time).is_some());
+                short(worker, &udp(1, false), 30_000).unwrap().touch(30_000, 60, None);
+                worker.quiescent();
+                send(worker, &udp(1, true), in_time)
             },
             |worker| {
-                worker.expire(Instant::from_ms(30_001), usize::MAX);
+                for now_ms in [30_001, 60_000] {
+                    worker.expire(Instant::from_ms(now_ms), usize::MAX);
+                    worker.quiescent();
+                }
                 None
             },
         );
-        let mut worker = flows.register().unwrap();
-        let now = Instant::from_ms(30_001);
-        // It was refreshed or opened at 30 s, unless the sweep took it between look and refreshment;
-        // then the next packet opens it.
-        let next = send(&mut worker, &udp(1, false), now).unwrap();
-        assert!(opened.unwrap() + next <= 2, "{opened:?} {next}");
-        assert_eq!(flows.len(), 2);
+        assert_eq!((opened, flows.len()), (Some(0), 2));
+    });
+}
+
+/// A worker that wakes and then reads the clock finds what is alive by it, whatever one sweeps that has
+/// read the same clock; and what nobody can find any more is gone in the end.
+#[test]
+fn expiry_beside_a_worker_that_wakes() {
+    check(1_500, 8, |flows| {
+        let mut first = flows.register().unwrap();
+        send(&mut first, &udp(1, false), START);
+        drop(first);
+        let clock = Arc::new(sync::AtomicU64::new(30_000));
+        let hand = Arc::clone(&clock);
+        beside(
+            flows,
+            move |worker| {
+                for _ in 0..2 {
+                    worker.sleep();
+                    worker.wake();
+                    let now_ms = clock.load(sync::SeqCst);
+                    let now = Instant::from_ms(now_ms);
+                    let found = worker.find(NEAR, Direction::Outbound, &udp(1, false), now);
+                    assert_eq!(found.is_some(), now_ms <= 30_000, "at {now_ms}");
+                    worker.expire(now, 0);
+                }
+            },
+            move |worker| {
+                for _ in 0..2 {
+                    let now_ms = hand.fetch_add(1, sync::SeqCst) + 1;
+                    worker.expire(Instant::from_ms(now_ms), usize::MAX);
+                    worker.quiescent();
+                }
+            },
+        );
+        let mut last = flows.register().unwrap();
+        last.expire(Instant::from_ms(30_002), usize::MAX);
+        assert_eq!(flows.len(), 0);
     });
 }
 

@@ -9,7 +9,8 @@ mod support;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use ringfence_frame::{Direction, Instant, Ip, Protocol, Transport, Udp};
 use ringfence_session::{
@@ -26,10 +27,16 @@ const LEN: u32 = 100;
 /// Each flow has a tally of its own, so that a frame counted for another is seen.
 struct Shared {
     flows: Arc<Flows>,
-    now_ms: AtomicU32,
+    now_ms: AtomicU64,
     /// Halves that were let through, by flow: what should be counted.
     passed: Vec<AtomicU64>,
     drained: std::sync::Mutex<BTreeMap<u32, u64>>,
+}
+
+impl Shared {
+    fn now(&self) -> Instant {
+        Instant::from_ms(self.now_ms.load(Ordering::Relaxed))
+    }
 }
 
 fn packet(flow: u64, is_answer: bool) -> Ip {
@@ -48,10 +55,9 @@ fn packet(flow: u64, is_answer: bool) -> Ip {
 fn send(shared: &Shared, worker: &mut FlowWorker, flow: u64, is_answer: bool) {
     let packet = packet(flow, is_answer);
     let ports: [PortId; 2] = if is_answer { [1, 0] } else { [0, 1] };
-    let now_ms = shared.now_ms.load(Ordering::Relaxed);
-    let now = Instant::from_ms(u64::from(now_ms));
+    let now = shared.now();
     let Some(Key::V4(key)) = Key::of(ports[0], Direction::Outbound, &packet) else { panic!() };
-    if short(worker, &key, now_ms, ports[1]) {
+    if short(worker, &key, now.as_ms() as u32, ports[1]) {
         shared.passed[flow as usize].fetch_add(2, Ordering::Relaxed);
         return;
     }
@@ -115,11 +121,10 @@ fn work(shared: &Shared, thread: u64) {
                 shared.now_ms.fetch_add(300, Ordering::Relaxed);
             }
             1 | 2 => {
-                let now = Instant::from_ms(u64::from(shared.now_ms.load(Ordering::Relaxed)));
-                worker.expire(now, 64);
+                worker.expire(shared.now(), 64);
             }
             3 => {
-                let now = Instant::from_ms(u64::from(shared.now_ms.load(Ordering::Relaxed)));
+                let now = shared.now();
                 let packet = packet(flow, false);
                 let found = worker.find(0, Direction::Outbound, &packet, now);
                 found.into_iter().for_each(|half| worker.end(half, now));
@@ -160,7 +165,7 @@ fn threads_share_a_table() {
     }));
     let shared = Shared {
         flows: Arc::clone(&flows),
-        now_ms: AtomicU32::new(u32::MAX - 10_000),
+        now_ms: AtomicU64::new(u64::from(u32::MAX) - 10_000),
         passed: (0..FLOWS).map(|_| AtomicU64::new(0)).collect(),
         drained: std::sync::Mutex::default(),
     };
@@ -176,8 +181,7 @@ fn threads_share_a_table() {
     assert_eq!(near + far, flows.len());
     // All that is left goes, and every record comes back.
     let mut worker = flows.register().unwrap();
-    let now = shared.now_ms.load(Ordering::Relaxed).wrapping_add(60_000);
-    worker.expire(Instant::from_ms(u64::from(now)), usize::MAX);
+    worker.expire(shared.now() + Duration::from_secs(60), usize::MAX);
     assert_eq!((flows.len(), flows.usage(0), flows.usage(1)), (0, (0, 0), (0, 0)));
     for _ in 0..4 {
         worker.quiescent();

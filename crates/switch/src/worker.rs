@@ -98,7 +98,8 @@ impl Worker {
     /// Ends what has timed out: sessions, and fragments held (their verdicts are told).
     ///
     /// One call looks at a bounded number of sessions; a dead one is never found, whether it has
-    /// been removed or not.
+    /// been removed or not. One that another worker, which is awake and has only come to an earlier
+    /// moment, can still find is left alone: which worker is faster changes no verdict.
     pub fn expire<S: Sink, O: Observer>(
         &mut self,
         now: Instant,
@@ -119,13 +120,17 @@ impl Worker {
         self.state.fragments.next_deadline()
     }
 
-    /// Says that it holds no frame and takes none until [`Worker::wake`]: nobody waits for it.
+    /// Says that it holds no frame and takes none until [`Worker::wake`]: nobody waits for it. A
+    /// worker that has nothing to do has to sleep, or else [`Worker::expire`] from time to time: as
+    /// long as it does neither, changes of the rules are not known to be in force, and no session is
+    /// removed that dies after its last batch.
     pub fn sleep(&mut self) {
         self.state.flows.sleep();
         self.plane.falls_asleep(self.number);
     }
 
-    /// Takes part again.
+    /// Takes part again. The moment of its next batch, by the clock that all workers have in common,
+    /// is to be read after this: what died before may be gone.
     pub fn wake(&mut self) {
         self.state.flows.wake();
         // from here on whoever changes the rules waits for this worker; older rules are not used,

@@ -10,3 +10,4 @@ mod limits;
 mod random;
 mod routes;
 mod verdicts;
+mod workers;

@@ -144,7 +144,7 @@ impl Worker for Handle {
             let likely = hashes.map(|hash| self.worker.prefetch_line::<V4>(hash));
             for ((likely, hash), key) in likely.iter().zip(&hashes).zip(batch) {
                 let (worker, key) = (&self.worker, key.ours());
-                let established = worker.established_at::<V4>(*likely, &key, *hash, EPOCH, now_ms);
+                let established = worker.established_at::<V4>(*likely, &key, EPOCH, now_ms);
                 if let Some(established) = established {
                     std::hint::black_box(established.forward());
                     established.touch(now_ms, FRAME_BYTES, None);

@@ -9,7 +9,7 @@
 
 mod forward;
 
-pub use forward::{Macs, forward_v4, forward_v6};
+pub use forward::{Macs, forward_v4, forward_v6, translate_v4};
 
 use crate::parse::{
     ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV4_DONT_FRAGMENT, IPV4_LEN, IPV4_MORE_FRAGMENTS, IPV4_OFFSET,
@@ -105,99 +105,132 @@ const UDP: u8 = Protocol::UDP.0;
 /// everybody, and addresses that no host has (unspecified, link-local, reserved).
 #[inline]
 pub fn quick(bytes: &[u8]) -> Quick {
-    let Some(header) = bytes.first_chunk::<IP>() else { return Quick::Other };
-    match be16(header, 12) {
-        ETHERTYPE_IPV4 => quick_v4(bytes).map_or(Quick::Other, Quick::V4),
-        ETHERTYPE_IPV6 => quick_v6(bytes).map_or(Quick::Other, Quick::V6),
+    match link_word(bytes) as u16 {
+        ETHERTYPE_IPV4 => match quick_v4(bytes) {
+            Some(packet) if packet.is_between_hosts() => Quick::V4(packet),
+            _ => Quick::Other,
+        },
+        ETHERTYPE_IPV6 => match quick_v6(bytes) {
+            Some(packet) if packet.is_between_hosts() => Quick::V6(packet),
+            _ => Quick::Other,
+        },
         _ => Quick::Other,
     }
 }
 
-/// Reads a plain IPv4 frame; see [`quick`].
+/// Reads a frame whose ethertype is IPv4's ([`link_word`] tells), if it is plain but for its
+/// addresses, which are not looked at: the flow that is found by them vouches for them.
 #[inline(always)]
 pub fn quick_v4(bytes: &[u8]) -> Option<QuickV4> {
-    const ETHERTYPE_VERSION_LENGTH: u32 = (ETHERTYPE_IPV4 as u32) << 16 | 0x4500;
     let frame = bytes.first_chunk::<UDP_V4>()?;
-    let head = be32(frame, 12);
-    let word = be16(frame, IP + 6);
-    let [ttl, protocol] = be16(frame, IP + 8).to_be_bytes();
-    let (source, target) = (be32(frame, IP + 12), be32(frame, IP + 16));
-    let packet_len = be16(frame, IP + 2);
-
-    let plain = head & 0xffff_ff00 == ETHERTYPE_VERSION_LENGTH
+    // version to fragment offset; TTL to source; target and ports
+    let (head, middle, whom) = (be64(frame, IP), be64(frame, IP + 8), be64(frame, IP + 16));
+    let packet_len = (head >> 32) as u16;
+    let end = IP + usize::from(packet_len);
+    let plain = head >> 56 == 0x45
+        && head as u16 & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET) == 0
         && frame[0] & 1 == 0
-        && word & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET) == 0
-        && IP + usize::from(packet_len) <= bytes.len()
-        && ipv4_sum_holds(frame)
-        && is_host_v4(source)
-        && source >> 24 != 127
-        && is_host_v4(target);
+        && end <= bytes.len()
+        && ipv4_sum_holds(head, middle, whom >> 32);
     if !plain {
         return None;
     }
-    let end = IP + usize::from(packet_len);
+    let protocol = (middle >> 48) as u8;
     let tcp = match protocol {
         UDP => udp(be16(frame, OVER_V4 + 4), OVER_V4, end)?,
         TCP => tcp(bytes.first_chunk::<TCP_V4>()?.last_chunk()?, OVER_V4, end)?,
         _ => return None,
     };
     Some(QuickV4 {
-        source,
-        target,
-        source_port: be16(frame, OVER_V4),
-        target_port: be16(frame, OVER_V4 + 2),
+        source: middle as u32,
+        target: (whom >> 32) as u32,
+        source_port: (whom >> 16) as u16,
+        target_port: whom as u16,
         packet_len,
         protocol,
-        ttl,
-        dont_fragment: word & IPV4_DONT_FRAGMENT != 0,
+        ttl: (middle >> 56) as u8,
+        dont_fragment: head as u16 & IPV4_DONT_FRAGMENT != 0,
         tcp,
     })
 }
 
-/// Reads a plain IPv6 frame; see [`quick`].
-#[inline]
+/// As [`quick_v4`], for IPv6.
+#[inline(always)]
 pub fn quick_v6(bytes: &[u8]) -> Option<QuickV6> {
-    const ETHERTYPE_VERSION: u32 = (ETHERTYPE_IPV6 as u32) << 16 | 0x6000;
     let frame = bytes.first_chunk::<UDP_V6>()?;
-    let head = be32(frame, 12);
-    let over_len = be16(frame, IP + 4);
-    let [protocol, ttl] = be16(frame, IP + 6).to_be_bytes();
-    let (source, target) = (be128(frame, IP + 8), be128(frame, IP + 24));
+    // version to hop limit
+    let head = be64(frame, IP);
+    let over_len = (head >> 16) as u16;
     let end = OVER_V6 + usize::from(over_len);
-
-    let plain = head & 0xffff_f000 == ETHERTYPE_VERSION
-        && frame[0] & 1 == 0
-        && end <= bytes.len()
-        && is_host_v6(source)
-        && source > 1
-        && is_host_v6(target);
-    if !plain {
+    if head >> 60 != 6 || frame[0] & 1 != 0 || end > bytes.len() {
         return None;
     }
+    let protocol = (head >> 8) as u8;
     let tcp = match protocol {
         UDP => udp(be16(frame, OVER_V6 + 4), OVER_V6, end)?,
         TCP => tcp(bytes.first_chunk::<TCP_V6>()?.last_chunk()?, OVER_V6, end)?,
         _ => return None,
     };
+    let ports = be32(frame, OVER_V6);
     Some(QuickV6 {
-        source,
-        target,
-        source_port: be16(frame, OVER_V6),
-        target_port: be16(frame, OVER_V6 + 2),
+        source: be128(frame, IP + 8),
+        target: be128(frame, IP + 24),
+        source_port: (ports >> 16) as u16,
+        target_port: ports as u16,
         packet_len: u32::from(over_len) + IPV6_LEN as u32,
         protocol,
-        ttl,
+        ttl: head as u8,
         tcp,
     })
 }
 
-/// The Ethernet source of a frame of at least 12 bytes, as [`MacAddr::bits`] has it; 0, nobody's,
-/// for a shorter one.
-#[inline]
-pub fn source_mac_bits(bytes: &[u8]) -> u64 {
+impl QuickV4 {
+    /// Whether a host may send from its source, and a router may forward to its target.
+    #[inline]
+    pub fn is_between_hosts(&self) -> bool {
+        is_host_v4(self.source) && self.source >> 24 != 127 && is_host_v4(self.target)
+    }
+}
+
+impl QuickV6 {
+    /// Whether a host may send from its source, and a router may forward to its target.
+    #[inline]
+    pub fn is_between_hosts(&self) -> bool {
+        is_host_v6(self.source) && self.source > 1 && is_host_v6(self.target)
+    }
+}
+
+/// Source address and type of a frame's Ethernet header in one word, the type in its lower 16 bits;
+/// 0, which is nobody's, for a frame that is shorter.
+#[inline(always)]
+pub fn link_word(bytes: &[u8]) -> u64 {
+    bytes.first_chunk::<IP>().map_or(0, |header| be64(header, 6))
+}
+
+/// The [`link_word`] of IPv4 frames from `source`.
+pub const fn link_word_v4(source: MacAddr) -> u64 {
+    source.bits() << 16 | ETHERTYPE_IPV4 as u64
+}
+
+/// In what the [`link_word`] of IPv6 frames differs from that of IPv4 frames.
+pub const IPV6_LINK: u64 = (ETHERTYPE_IPV4 ^ ETHERTYPE_IPV6) as u64;
+
+/// What a plain TCP frame says; anything at all, but no panic, for others.
+#[inline(always)]
+pub fn tcp_v4(bytes: &[u8]) -> QuickTcp {
     bytes
-        .first_chunk::<12>()
-        .map_or(0, |header| u64::from(be16(header, 6)) << 32 | u64::from(be32(header, 8)))
+        .first_chunk::<TCP_V4>()
+        .and_then(|frame| frame.last_chunk())
+        .map_or(QuickTcp::default(), said)
+}
+
+/// As [`tcp_v4`], for IPv6.
+#[inline(always)]
+pub fn tcp_v6(bytes: &[u8]) -> QuickTcp {
+    bytes
+        .first_chunk::<TCP_V6>()
+        .and_then(|frame| frame.last_chunk())
+        .map_or(QuickTcp::default(), said)
 }
 
 impl MacAddr {
@@ -220,11 +253,12 @@ fn udp(len: u16, at: usize, end: usize) -> Option<QuickTcp> {
 #[inline]
 fn tcp(header: &[u8; TCP_LEN], at: usize, end: usize) -> Option<QuickTcp> {
     let header_len = usize::from(header[12] >> 4) * 4;
-    (header_len >= TCP_LEN && at + header_len <= end).then(|| QuickTcp {
-        acknowledgement: be32(header, 8),
-        window: be16(header, 14),
-        flags: header[13],
-    })
+    (header_len >= TCP_LEN && at + header_len <= end).then(|| said(header))
+}
+
+#[inline]
+fn said(header: &[u8; TCP_LEN]) -> QuickTcp {
+    QuickTcp { acknowledgement: be32(header, 8), window: be16(header, 14), flags: header[13] }
 }
 
 /// Neither of "this network", nor multicast, reserved or broadcast, nor link-local.
@@ -242,32 +276,31 @@ fn is_host_v6(address: u128) -> bool {
     first < 0xff00 && first & 0xffc0 != 0xfe80
 }
 
-/// Whether the sum over the IPv4 header is all ones. A sum of 16-bit words in any byte order is so
-/// where it is a multiple of 65,535 (and not 0, which a header's is not), and so is a sum of the
-/// 32-bit words that hold them.
-#[inline]
-fn ipv4_sum_holds(frame: &[u8; UDP_V4]) -> bool {
-    let word = |at: usize| u64::from(be32(frame, IP + at).to_be());
-    let sum = word(0) + word(4) + word(8) + word(12) + word(16);
-    sum.is_multiple_of(0xffff)
+/// Whether the sum over an IPv4 header of 20 bytes, in these words, is all ones. A sum of 16-bit words
+/// is so where it is a multiple of 65,535 (and not 0, which a header's is not), and so is a sum of
+/// the 32-bit words that hold them.
+#[inline(always)]
+fn ipv4_sum_holds(head: u64, middle: u64, target: u64) -> bool {
+    let halves = |word: u64| (word >> 32) + (word & 0xffff_ffff);
+    (halves(head) + halves(middle) + target).is_multiple_of(0xffff)
 }
 
-#[inline]
+#[inline(always)]
 fn be16<const N: usize>(bytes: &[u8; N], at: usize) -> u16 {
-    u16::from_be_bytes([bytes[at], bytes[at + 1]])
+    bytes[at..].first_chunk().map_or(0, |word| u16::from_be_bytes(*word))
 }
 
-#[inline]
+#[inline(always)]
 fn be32<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
-    u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+    bytes[at..].first_chunk().map_or(0, |word| u32::from_be_bytes(*word))
 }
 
-#[inline]
+#[inline(always)]
 fn be64<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
-    u64::from(be32(bytes, at)) << 32 | u64::from(be32(bytes, at + 4))
+    bytes[at..].first_chunk().map_or(0, |word| u64::from_be_bytes(*word))
 }
 
-#[inline]
+#[inline(always)]
 fn be128<const N: usize>(bytes: &[u8; N], at: usize) -> u128 {
     u128::from(be64(bytes, at)) << 64 | u128::from(be64(bytes, at + 8))
 }

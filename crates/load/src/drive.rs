@@ -83,6 +83,7 @@ struct Drops {
 
 impl Observer for Drops {
     const WANTS_STEPS: bool = false;
+    const WANTS_PASSED: bool = false;
 
     fn event(&mut self, _: FrameId, _: impl FnOnce() -> Event) {}
 

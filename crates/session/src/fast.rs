@@ -7,6 +7,8 @@
 //! it does when a batch of 32 goes through one stage after the other.
 //! What is found is inlined into the caller: handed back through memory it costs as much as all the rest.
 
+use ringfence_frame::{Protocol, Tuple};
+
 use crate::layout::Line;
 use crate::sync::{Acquire, Relaxed};
 use crate::table::was_idle_longer;
@@ -25,81 +27,88 @@ pub struct Established<'a, F: Family> {
 }
 
 /// Where a line lies most likely.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Likely(u32);
+
+impl Likely {
+    /// Whether there was no line at all that it could be.
+    #[inline]
+    pub fn is_none(self) -> bool {
+        self.0 == 0
+    }
+}
 
 impl FlowWorker {
     /// The hash of a key.
-    #[inline]
+    #[inline(always)]
     pub fn hash<F: Family>(&self, key: &F::Key) -> u64 {
         F::hash(key, self.seed)
     }
 
     /// Asks for the bucket of a hash to be brought near.
-    #[inline]
+    #[inline(always)]
     pub fn prefetch_bucket<F: Family>(&self, hash: u64) {
         F::table(&self.flows).index.prefetch(hash);
     }
 
     /// Asks for the line of a hash to be brought near; its bucket should be. Where it lies most
-    /// likely is for [`FlowWorker::established_at`], which need not look for it again.
-    #[inline]
+    /// likely is for [`FlowWorker::established_at`].
+    #[inline(always)]
     pub fn prefetch_line<F: Family>(&self, hash: u64) -> Likely {
         let table = F::table(&self.flows);
         Likely(table.index.look_ahead(hash, |line| table.prefetch_line(line)))
     }
 
+    /// Where the line with `key` lies.
+    #[inline(never)]
+    pub fn look_for<F: Family>(&self, key: &F::Key) -> Likely {
+        let table = F::table(&self.flows);
+        let line = table.index.find(table.hash(key), |line| table.is_key(line, key));
+        Likely(line.map_or(0, |line| line + 1))
+    }
+
     /// The direction that a frame with `key` belongs to, if all its halves were found good under
     /// `epoch`, are live, and such a frame changes nothing but counters and when they die.
     /// Frames of TCP with SYN, FIN or RST are not such: they must not be asked for here.
-    #[inline(always)]
     pub fn established<F: Family>(
         &self,
         key: &F::Key,
-        hash: u64,
         epoch: u32,
         now_ms: u32,
     ) -> Option<Established<'_, F>> {
-        let table = F::table(&self.flows);
-        let number = table.index.find(hash, |line| table.is_key(line, key))?;
-        self.settled(table.line(number), number, epoch, now_ms)
+        self.established_at(self.look_for::<F>(key), key, epoch, now_ms)
     }
 
-    /// The same, where [`FlowWorker::prefetch_line`] has said, since the last quiescent point,
-    /// where it is most likely.
+    /// The same, if it lies where [`FlowWorker::prefetch_line`] or [`FlowWorker::look_for`] has said
+    /// since the last quiescent point.
     #[inline(always)]
     pub fn established_at<F: Family>(
         &self,
         likely: Likely,
         key: &F::Key,
-        hash: u64,
         epoch: u32,
         now_ms: u32,
     ) -> Option<Established<'_, F>> {
-        let table = F::table(&self.flows);
-        let mut number = likely.0.wrapping_sub(1);
-        let mut line = table.get(number);
-        if !line.is_some_and(|line| F::is_same(&line.key, key)) {
-            number = self.look_up::<F>(key, hash)?;
-            line = table.get(number);
+        let number = likely.0.wrapping_sub(1);
+        let line = F::table(&self.flows).get(number)?;
+        match F::is_same(&line.key, key) {
+            true => self.settled(line, number, epoch, now_ms),
+            false => None,
         }
-        self.settled(line?, number, epoch, now_ms)
     }
 
-    /// A direction with `key` that was last found good before `epoch`: if nothing has touched
-    /// either end since (`is_unchanged` is asked with the epoch then and the port at which its
-    /// frames go out), it is good still, and noted as such. Whether it was.
-    #[inline(never)]
+    /// A direction that lies where [`FlowWorker::look_for`] has said and was last found good before
+    /// `epoch`: if nothing has touched either end since (`is_unchanged` is asked with the epoch then
+    /// and the port at which its frames go out), it is good still, and noted as such. Whether it was.
     pub fn renew<F: Family>(
         &self,
-        key: &F::Key,
-        hash: u64,
+        at: Likely,
         epoch: u32,
         is_unchanged: impl FnOnce(u32, PortId) -> bool,
     ) -> bool {
         let table = F::table(&self.flows);
-        let Some(number) = self.look_up::<F>(key, hash) else { return false };
-        let line = table.line(number);
+        let number = at.0.wrapping_sub(1);
+        let Some(line) = table.get(number) else { return false };
         let stamp = line.stamp.load(Acquire);
         let halves = table.control(number / 2).load(Acquire) & HALVES;
         let way = line.way.load(Acquire);
@@ -109,13 +118,6 @@ impl FlowWorker {
         }
         table.found_good(number, halves, epoch);
         true
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn look_up<F: Family>(&self, key: &F::Key, hash: u64) -> Option<u32> {
-        let table = F::table(&self.flows);
-        table.index.find(hash, |line| table.is_key(line, key))
     }
 
     #[inline(always)]
@@ -144,6 +146,18 @@ impl<F: Family> Established<'_, F> {
         way::forward(self.way)
     }
 
+    /// Whether it is a TCP flow.
+    #[inline(always)]
+    pub fn is_tcp(&self) -> bool {
+        let word = self.line.key.as_ref()[0].load(Relaxed);
+        (word >> 24) as u8 == Protocol::TCP.0
+    }
+
+    /// The tuple of its frames as they come in.
+    pub fn tuple(&self) -> Tuple {
+        F::any(F::load(&self.line.key)).parts().1
+    }
+
     /// The sender's session, where sessions are numbered, if there is an interface.
     pub fn sender_session(&self) -> Option<SessionId> {
         self.session(self.number)
@@ -166,24 +180,22 @@ impl<F: Family> Established<'_, F> {
     #[inline(always)]
     pub fn touch(&self, now_ms: u32, len: u32, tcp: Option<TcpNote>) {
         let line = self.line;
-        // A store to a line that has it is free, one that dirties a clean line is not.
-        if line.last.load(Relaxed) != now_ms {
-            line.last.store(now_ms, Relaxed);
-        }
+        line.last.store(now_ms, Relaxed);
         if let Some(sent) = tcp {
             line.note.store(tcp::noted(line.note.load(Relaxed), &sent), Relaxed);
         }
         match counted(line.counts.load(Relaxed), len) {
             Some(counts) => line.counts.store(counts, Relaxed),
-            None => self.flush(len),
+            None => flush::<F>(self.worker, self.number, len),
         }
     }
+}
 
-    #[cold]
-    fn flush(&self, len: u32) {
-        let table = F::table(&self.worker.flows);
-        let (record, run) = (self.number / 2, self.number & 1);
-        table.flush(record, run, &mut self.worker.tallies.borrow_mut());
-        self.line.counts.store(counted(0, len).unwrap_or(0), Relaxed);
-    }
+// Of values, not of an `Established`, so that one can live in registers.
+#[cold]
+#[inline(never)]
+fn flush<F: Family>(worker: &FlowWorker, number: u32, len: u32) {
+    let table = F::table(&worker.flows);
+    table.flush(number / 2, number & 1, &mut worker.tallies.borrow_mut());
+    table.line(number).counts.store(counted(0, len).unwrap_or(0), Relaxed);
 }

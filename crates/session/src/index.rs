@@ -92,17 +92,19 @@ impl Index {
     }
 
     /// Calls `near` with the lines that may be those of `hash`, or asks for the secondary bucket.
-    /// Returns the likeliest one's slot.
-    #[inline]
+    /// Returns the likeliest one's slot, 0 if there is none, [`LEAVING`] if the secondary bucket
+    /// has to be looked at.
+    #[inline(always)]
     pub(crate) fn look_ahead(&self, hash: u64, near: impl Fn(u32)) -> u32 {
         let bucket = self.primary(hash);
         let meta = bucket.meta.load(Acquire);
         let mut matching = bucket.matching(tag(hash)) & meta & MASK;
         if matching == 0 {
-            if overflow(meta) != 0 {
-                prefetch(&self.buckets[self.places(hash).1]);
+            if overflow(meta) == 0 {
+                return 0;
             }
-            return 0;
+            prefetch(&self.buckets[self.places(hash).1]);
+            return LEAVING;
         }
         let first = bucket.slots[matching.trailing_zeros() as usize].load(Acquire);
         near(first.wrapping_sub(1));
@@ -247,7 +249,7 @@ impl Index {
         false
     }
 
-    #[inline]
+    #[inline(always)]
     fn primary(&self, hash: u64) -> &Bucket {
         &self.buckets[self.scaled(hash >> 32)]
     }
@@ -263,7 +265,7 @@ impl Index {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn scaled(&self, half: u64) -> usize {
         ((half * self.buckets.len() as u64) >> 32) as usize
     }

@@ -34,12 +34,12 @@ impl Tallies {
     }
 }
 
-/// One frame of `len` bytes more; `None` if that does not fit.
-#[inline]
+/// One frame of `len` bytes more, of which there is at least one; `None` if that does not fit.
+#[inline(always)]
 pub(crate) fn counted(counts: u64, len: u32) -> Option<u64> {
-    let bytes = (counts as u32).checked_add(len)?;
-    let frames = ((counts >> 32) as u32).checked_add(1)?;
-    Some(u64::from(frames) << 32 | u64::from(bytes))
+    // There are not more frames than bytes: where these fit, those do.
+    let next = counts.wrapping_add(1 << 32 | u64::from(len));
+    (next as u32 >= len).then_some(next)
 }
 
 impl<F: Family> Table<F> {

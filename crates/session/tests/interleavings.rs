@@ -258,8 +258,7 @@ fn send(worker: &mut FlowWorker, ip: &Ip, now: Instant) -> Option<usize> {
 
 fn short<'a>(worker: &'a FlowWorker, ip: &Ip, now_ms: u32) -> Option<Established<'a, V4>> {
     let Some(Key::V4(key)) = Key::of(ports(ip)[0], Direction::Outbound, ip) else { panic!("IPv4") };
-    let hash = worker.hash::<V4>(&key);
-    worker.established::<V4>(&key, hash, EPOCH, now_ms)
+    worker.established::<V4>(&key, EPOCH, now_ms)
 }
 
 /// Runs `two` beside this thread's `one`, each with a worker.

@@ -118,8 +118,7 @@ impl Pair {
         };
         let Some(Key::V4(key)) = Key::of(from, Direction::Outbound, ip) else { panic!("IPv4") };
         let (worker, now_ms) = (&self.worker, now.as_ms() as u32);
-        let hash = worker.hash::<V4>(&key);
-        let Some(found) = worker.established::<V4>(&key, hash, self.epoch, now_ms) else {
+        let Some(found) = worker.established::<V4>(&key, self.epoch, now_ms) else {
             return false;
         };
         assert_eq!(found.forward(), Forward { port: to, hops: 3, ..Forward::default() });
@@ -217,9 +216,8 @@ fn nothing_is_lost_when_counts_overflow() {
     pair.check("0 out udp -> opened both");
     let Line { ip, .. } = Line::read("0 out udp");
     let Some(Key::V4(key)) = Key::of(NEAR, Direction::Outbound, &ip) else { panic!("IPv4") };
-    let hash = pair.worker.hash::<V4>(&key);
     for _ in 0..10 {
-        let found = pair.worker.established::<V4>(&key, hash, 1, 5).unwrap();
+        let found = pair.worker.established::<V4>(&key, 1, 5).unwrap();
         found.touch(5, 1 << 30, None);
     }
     let mut sum = (0, 0);

@@ -65,8 +65,20 @@ pub struct Traffic {
 }
 
 impl Traffic {
+    #[inline(always)]
     pub(crate) fn add(&mut self, other: Traffic) {
         self.frames += other.frames;
         self.bytes += other.bytes;
+    }
+
+    pub(crate) fn and(mut self, other: Traffic) -> Traffic {
+        self.add(other);
+        self
+    }
+
+    /// One frame more.
+    #[inline(always)]
+    pub(crate) fn count(&mut self, bytes: u64) {
+        self.add(Traffic { frames: 1, bytes });
     }
 }

@@ -60,7 +60,7 @@ impl State {
     ) -> (Side, Next) {
         let interface = question.interface;
         if let Some(found) = self.find_session(scene, question, packet, walk) {
-            self.tallies.port(interface.0).session_hits += 1;
+            self.tallies.port(interface.0).other_session_hits += 1;
             let session = Some(self.flows.session(found).id);
             let side = Side { interface, allowed: true, because: Because::Session, session };
             // "... and refresh nothing"

@@ -1,271 +1,373 @@
 //! The short way of a frame of an established flow, and how a batch gets there: parse all,
-//! prefetch all, look up all, act on all. Whatever is not plain goes the long way (`journey`),
-//! which comes to the same end.
-
-use std::net::{Ipv4Addr, Ipv6Addr};
+//! prefetch all, look up all, act on all, by groups. Whatever is not plain goes the long way
+//! (`journey`), which comes to the same end.
+//!
+//! A step keeps of a frame what the next one cannot read from it again: whoever reads a frame twice
+//! finds it in the first-level cache, and what is stored in between costs as much.
 
 use ringfence_cloud::InterfaceIndex;
-use ringfence_frame::quick::{self, QuickTcp, QuickV4, QuickV6};
-use ringfence_frame::{Protocol, TcpFlags, Tuple};
+use ringfence_frame::TcpFlags;
+use ringfence_frame::quick::{self, IPV6_LINK, QuickTcp, QuickV4, QuickV6};
 use ringfence_session::{
-    Established, Family, FlowWorker, KeyV4, KeyV6, Likely, SessionId, TcpNote, V4, V6,
+    Established, Family, FlowWorker, Forward, KeyV4, KeyV6, Likely, SessionId, TcpNote, V4, V6,
 };
 
 use crate::journey::{Passed, Scene};
+use crate::ports::PortFacts;
 use crate::tally::Tallies;
-use crate::worker::{Incoming, STEPS_APART, State};
+use crate::worker::{Incoming, State};
 use crate::{Because, Egress, Observer, PortId, Side, Sink, Stage, Verdict};
 
-/// What is known of the frames of a batch before their turns come, in columns.
+/// Frames that take a step together.
+pub(crate) const GROUP: usize = 16;
+/// How many groups one step is ahead of the next: far enough that the memory's latency is hidden, near
+/// enough that what is called stays until it is used.
+pub(crate) const AHEAD: usize = 1;
+/// Groups between their first and their last step, and some more: a power of two.
+const GROUPS: usize = 4;
+const _: () = assert!(GROUPS.is_power_of_two() && GROUPS > 2 * AHEAD);
+
+/// What is known of the frames of a batch before their turns come.
+#[derive(Default)]
 pub(crate) struct Staging {
-    kinds: [Kind; RING],
-    v4: [Staged<QuickV4, KeyV4>; RING],
-    v6: [Staged<QuickV6, KeyV6>; RING],
+    groups: [Group; GROUPS],
 }
 
-/// Frames between their first and their last step; a power of two.
-const RING: usize = 32;
-const _: () = assert!(RING.is_power_of_two() && RING > 2 * STEPS_APART);
+/// The same of one group, in columns.
+struct Group {
+    kinds: [Kind; GROUP],
+    hashes: [u64; GROUP],
+    likely: [Likely; GROUP],
+    v4: [KeyV4; GROUP],
+    v6: [KeyV6; GROUP],
+}
 
 /// Whether a frame is plain.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    V4,
-    V6,
     /// It goes the long way.
     Long,
+    V4,
+    V6,
 }
 
-/// A plain frame, and where its flow may lie in the session table.
-#[derive(Clone, Copy)]
-struct Staged<Q, K> {
-    key: K,
-    hash: u64,
-    likely: Likely,
-    quick: Q,
-}
-
-impl Default for Staging {
-    fn default() -> Staging {
-        let v4 = Staged {
-            key: KeyV4::new(0, 0, 0, 0, 0, 0),
-            hash: 0,
-            likely: Likely::default(),
-            quick: QuickV4::default(),
-        };
-        let v6 = Staged {
-            key: KeyV6::new(0, 0, 0, 0, 0, 0),
-            hash: 0,
-            likely: Likely::default(),
-            quick: QuickV6::default(),
-        };
-        Staging { kinds: [Kind::Long; RING], v4: [v4; RING], v6: [v6; RING] }
+impl Default for Group {
+    fn default() -> Group {
+        Group {
+            kinds: [Kind::Long; GROUP],
+            hashes: [0; GROUP],
+            likely: [Likely::default(); GROUP],
+            v4: [KeyV4::new(0, 0, 0, 0, 0, 0); GROUP],
+            v6: [KeyV6::new(0, 0, 0, 0, 0, 0); GROUP],
+        }
     }
 }
 
+/// What all frames of a batch are judged by.
+#[derive(Clone, Copy)]
+struct Moment<'a> {
+    epoch: u32,
+    now_ms: u32,
+    ports: &'a [PortFacts],
+}
+
+impl<'a> Moment<'a> {
+    fn of(scene: &Scene<'a>) -> Moment<'a> {
+        Moment { epoch: scene.rules.epoch, now_ms: scene.now_ms, ports: scene.ports() }
+    }
+}
+
+// Frames come in runs of one family: each step has a loop for one family, with nothing of the other's
+// in its registers, and is left where a run ends.
 impl State {
-    /// Reads a frame as far as it is plain, and calls its bucket of the session table.
-    #[inline(always)]
+    /// Reads the frames of a group as far as they are plain, and calls the buckets of their flows.
     pub(crate) fn stage<O: Observer>(
         &mut self,
-        scene: Scene<'_>,
-        place: usize,
-        frame: &Incoming<'_>,
+        scene: &Scene<'_>,
+        group: usize,
+        frames: &[Incoming<'_>],
     ) {
-        let place = place % RING;
-        let Staging { kinds, v4, v6 } = &mut *self.staging;
-        let kind = &mut kinds[place];
-        *kind = Kind::Long;
-        let port = scene.plane.ports.facts(frame.port);
-        if O::WANTS_STEPS || !port.may_be_sent_by(quick::source_mac_bits(frame.bytes)) {
-            return;
-        }
-        if let Some(quick) = quick::quick_v4(frame.bytes) {
-            let QuickV4 { protocol, source, target, source_port, target_port, .. } = quick;
-            let key = KeyV4::new(frame.port, protocol, source, target, source_port, target_port);
-            let hash = self.flows.hash::<V4>(&key);
-            self.flows.prefetch_bucket::<V4>(hash);
-            let staged = &mut v4[place];
-            (staged.key, staged.hash, staged.quick) = (key, hash, quick);
-            *kind = Kind::V4;
-        } else if let Some(quick) = quick::quick_v6(frame.bytes) {
-            let QuickV6 { protocol, source, target, source_port, target_port, .. } = quick;
-            let key = KeyV6::new(frame.port, protocol, source, target, source_port, target_port);
-            let hash = self.flows.hash::<V6>(&key);
-            self.flows.prefetch_bucket::<V6>(hash);
-            let staged = &mut v6[place];
-            (staged.key, staged.hash, staged.quick) = (key, hash, quick);
-            *kind = Kind::V6;
-        }
-    }
-
-    /// Looks its flow up as far as the bucket tells, and calls the line.
-    #[inline(always)]
-    pub(crate) fn look_up(&mut self, place: usize) {
-        let place = place % RING;
-        let Staging { kinds, v4, v6 } = &mut *self.staging;
-        match kinds[place] {
-            Kind::V4 => {
-                let staged = &mut v4[place];
-                staged.likely = self.flows.prefetch_line::<V4>(staged.hash);
+        let State { flows, staging, .. } = self;
+        let group = &mut staging.groups[group % GROUPS];
+        group.kinds = [Kind::Long; GROUP];
+        let frames = &frames[..frames.len().min(GROUP)];
+        let mut place = if O::WANTS_STEPS { frames.len() } else { 0 };
+        while place < frames.len() {
+            let from = place;
+            place = read::<V4>(flows, scene.ports(), group, place, frames);
+            if place < frames.len() {
+                place = read::<V6>(flows, scene.ports(), group, place, frames);
             }
-            Kind::V6 => {
-                let staged = &mut v6[place];
-                staged.likely = self.flows.prefetch_line::<V6>(staged.hash);
+            place += usize::from(place == from);
+        }
+    }
+
+    /// Looks the flows of a group up as far as the buckets tell, and calls their lines.
+    #[inline(never)]
+    pub(crate) fn look_up(&mut self, group: usize) {
+        let State { flows, staging, .. } = self;
+        let Group { kinds, hashes, likely, .. } = &mut staging.groups[group % GROUPS];
+        for ((kind, hash), likely) in kinds.iter().zip(hashes).zip(likely) {
+            *likely = match kind {
+                Kind::V4 => flows.prefetch_line::<V4>(*hash),
+                Kind::V6 => flows.prefetch_line::<V6>(*hash),
+                Kind::Long => continue,
+            };
+        }
+    }
+
+    /// Takes the frames of a group to their ends.
+    pub(crate) fn act<S: Sink, O: Observer>(
+        &mut self,
+        scene: &Scene<'_>,
+        group: usize,
+        frames: &mut [Incoming<'_>],
+        sink: &mut S,
+        observer: &mut O,
+    ) {
+        let end = frames.len().min(GROUP);
+        let frames = &mut frames[..end];
+        let mut place = 0;
+        while place < end {
+            let from = place;
+            place = self.forward::<V4, S, O>(scene, group, place, frames, sink, observer);
+            if place < end {
+                place = self.forward::<V6, S, O>(scene, group, place, frames, sink, observer);
             }
-            Kind::Long => {}
+            if place == from {
+                self.handle(*scene, &mut frames[place], sink, observer);
+                place += 1;
+            }
         }
     }
 
-    /// Takes a frame of an established flow to its end; `false` if it is to go the long way, and
-    /// nothing has happened yet.
-    #[inline(always)]
-    pub(crate) fn established<S: Sink, O: Observer>(
-        &mut self,
-        scene: Scene<'_>,
-        place: usize,
-        frame: &mut Incoming<'_>,
-        sink: &mut S,
-        observer: &mut O,
-    ) -> bool {
-        let place = place % RING;
-        match self.staging.kinds[place] {
-            Kind::V4 => self.established_v4(scene, place, frame, sink, observer),
-            Kind::V6 => self.established_v6(scene, place, frame, sink, observer),
-            Kind::Long => false,
-        }
-    }
-
+    /// Takes the frames of a group from place `first` on to their ends, as long as they are of
+    /// established flows of a family. The place of one that is not, and with which nothing has
+    /// happened yet.
     #[inline(never)]
-    fn established_v4<S: Sink, O: Observer>(
+    fn forward<F: Plain, S: Sink, O: Observer>(
         &mut self,
-        scene: Scene<'_>,
-        place: usize,
-        frame: &mut Incoming<'_>,
+        scene: &Scene<'_>,
+        group: usize,
+        first: usize,
+        frames: &mut [Incoming<'_>],
         sink: &mut S,
         observer: &mut O,
-    ) -> bool {
-        let Staged { key, hash, likely, quick } = &self.staging.v4[place];
-        let is_tcp = quick.protocol == Protocol::TCP.0;
-        if is_tcp && quick.tcp.flags & TURNING != 0 {
-            return false;
+    ) -> usize {
+        let State { flows, tallies, staging, .. } = self;
+        let group = &staging.groups[group % GROUPS];
+        let moment = Moment::of(scene);
+        let mut place = first;
+        while let Some(frame) = frames.get_mut(place) {
+            let column = place % GROUP;
+            if group.kinds[column] != F::KIND {
+                break;
+            }
+            let (key, likely) = (&F::keys(group)[column], group.likely[column]);
+            let is_through =
+                match flows.established_at::<F>(likely, key, moment.epoch, moment.now_ms) {
+                    Some(flow) => pass(scene, moment, flow, tallies, frame, sink, observer),
+                    None => pass_rare::<F, S, O>(
+                        scene,
+                        flows,
+                        (key, likely),
+                        tallies,
+                        frame,
+                        sink,
+                        observer,
+                    ),
+                };
+            if !is_through {
+                break;
+            }
+            place += 1;
         }
-        let now_ms = scene.now_ms();
-        let at = (frame.port, *hash, *likely);
-        let Some(flow) = flow_of::<V4>(&self.flows, scene, key, at) else { return false };
-        let way = flow.forward();
-        let exit = scene.plane.ports.facts(way.port);
-        let fits = quick.ttl > way.hops && u32::from(quick.packet_len) <= exit.mtu;
-        if !fits || sink.room(way.port) == 0 {
-            return false;
-        }
-        flow.touch(now_ms, frame.bytes.len() as u32, is_tcp.then(|| note(&quick.tcp)));
-        let entry = scene.plane.ports.facts(frame.port);
-        let new_source = way.source_translated.then_some(entry.public);
-        let new_target = way.target_translated.then_some(exit.primary);
-        quick::forward_v4(frame.bytes, &exit.macs, way.hops, new_source, new_target, quick);
-        let passed = Passed::established(&flow);
-        leave(passed, scene, &mut self.tallies, frame, way.port, sink);
-        observer.verdict(frame.id, || {
-            let sessions = [flow.sender_session(), flow.receiver_session()];
-            verdict(scene, frame.port, way.port, sessions, tuple_v4(quick))
-        });
-        true
-    }
-
-    #[inline(never)]
-    fn established_v6<S: Sink, O: Observer>(
-        &mut self,
-        scene: Scene<'_>,
-        place: usize,
-        frame: &mut Incoming<'_>,
-        sink: &mut S,
-        observer: &mut O,
-    ) -> bool {
-        let Staged { key, hash, likely, quick } = &self.staging.v6[place];
-        let is_tcp = quick.protocol == Protocol::TCP.0;
-        if is_tcp && quick.tcp.flags & TURNING != 0 {
-            return false;
-        }
-        let now_ms = scene.now_ms();
-        let at = (frame.port, *hash, *likely);
-        let Some(flow) = flow_of::<V6>(&self.flows, scene, key, at) else { return false };
-        let way = flow.forward();
-        let exit = scene.plane.ports.facts(way.port);
-        let fits = quick.ttl > way.hops && quick.packet_len <= exit.mtu;
-        if !fits || sink.room(way.port) == 0 {
-            return false;
-        }
-        flow.touch(now_ms, frame.bytes.len() as u32, is_tcp.then(|| note(&quick.tcp)));
-        quick::forward_v6(frame.bytes, &exit.macs, way.hops);
-        let passed = Passed::established(&flow);
-        leave(passed, scene, &mut self.tallies, frame, way.port, sink);
-        observer.verdict(frame.id, || {
-            let sessions = [flow.sender_session(), flow.receiver_session()];
-            verdict(scene, frame.port, way.port, sessions, tuple_v6(quick))
-        });
-        true
+        place
     }
 }
 
-/// The flow with `key`, if it is established: found at both ends, under the rules of this moment, or
-/// under rules of which nothing has changed that touches either end.
-#[inline(always)]
-fn flow_of<'a, F: Family>(
-    flows: &'a FlowWorker,
-    scene: Scene<'_>,
-    key: &F::Key,
-    (port, hash, likely): (PortId, u64, Likely),
-) -> Option<Established<'a, F>> {
-    let epoch = scene.rules.epoch;
-    let flow = flows.established_at::<F>(likely, key, hash, epoch, scene.now_ms());
-    if flow.is_some() || epoch == 0 {
-        return flow;
-    }
-    renewed(flows, scene, key, (port, hash, likely))
-}
-
-#[cold]
+/// Reads the frames of a group from place `first` on, as long as they are of a family. The place of one
+/// that is not.
 #[inline(never)]
-fn renewed<'a, F: Family>(
-    flows: &'a FlowWorker,
-    scene: Scene<'_>,
-    key: &F::Key,
-    (port, hash, likely): (PortId, u64, Likely),
-) -> Option<Established<'a, F>> {
-    let Scene { rules, .. } = scene;
-    let is_unchanged = |since, to| rules.are_unchanged_since(since, [port, to]);
-    match flows.renew::<F>(key, hash, rules.epoch, is_unchanged) {
-        true => flows.established_at::<F>(likely, key, hash, rules.epoch, scene.now_ms()),
-        false => None,
+fn read<F: Plain>(
+    flows: &FlowWorker,
+    ports: &[PortFacts],
+    group: &mut Group,
+    first: usize,
+    frames: &[Incoming<'_>],
+) -> usize {
+    let mut place = first;
+    while let Some(frame) = frames.get(place) {
+        if !ports[frame.port as usize].sends(quick::link_word(frame.bytes) ^ F::LINK) {
+            break;
+        }
+        if let Some(key) = F::key_of(frame) {
+            let (column, hash) = (place % GROUP, flows.hash::<F>(&key));
+            group.kinds[column] = F::KIND;
+            group.hashes[column] = hash;
+            F::keys_mut(group)[column] = key;
+            flows.prefetch_bucket::<F>(hash);
+        }
+        place += 1;
     }
+    place
 }
 
-/// Counts, and lets the frame out.
-#[inline]
-fn leave<S: Sink>(
-    passed: Passed,
-    scene: Scene<'_>,
+/// Forwards a frame of an established flow; `false`, and nothing has happened, if there is something
+/// about it.
+#[inline(always)]
+fn pass<F: Plain, S: Sink, O: Observer>(
+    scene: &Scene<'_>,
+    moment: Moment<'_>,
+    flow: Established<'_, F>,
     tallies: &mut Tallies,
     frame: &mut Incoming<'_>,
-    to: PortId,
     sink: &mut S,
-) {
-    let ports = &scene.plane.ports;
+    observer: &mut O,
+) -> bool {
+    let way = flow.forward();
+    if sink.room(way.port) == 0 {
+        return false;
+    }
+    let said = flow.is_tcp().then(|| F::tcp(frame.bytes));
+    let ends = [&moment.ports[frame.port as usize], &moment.ports[way.port as usize]];
+    if !F::forward(frame.bytes, ends, &way) {
+        return false;
+    }
+    flow.touch(moment.now_ms, frame.bytes.len() as u32, said.as_ref().map(note));
     let len = frame.bytes.len() as u64;
-    let entry = tallies.port(frame.port);
-    entry.frames_in += 1;
-    entry.bytes_in += len;
-    entry.session_hits += u64::from(ports.is_interface(frame.port));
-    let exit = tallies.port(to);
-    exit.frames_out += 1;
-    exit.bytes_out += len;
-    exit.session_hits += u64::from(ports.is_interface(to));
-    let Incoming { id, slot, .. } = *frame;
-    sink.put(Egress::new(passed, to, frame.bytes, Some(id), Some(slot)));
+    tallies.port(frame.port).established_in.count(len);
+    tallies.port(way.port).established_out.count(len);
+    let passed = Passed::established(&flow);
+    let Incoming { id, slot, port, .. } = *frame;
+    sink.put(Egress::new(passed, way.port, frame.bytes, Some(id), Some(slot)));
+    if O::WANTS_PASSED {
+        observer.verdict(id, || verdict(scene, port, &flow));
+    }
+    true
 }
 
-#[inline]
+/// The same where the flow's line does not lie where it should, or is good only because nothing that has
+/// changed since it was found good touches either end; `false` if there is no such flow.
+#[cold]
+#[inline(never)]
+fn pass_rare<F: Plain, S: Sink, O: Observer>(
+    scene: &Scene<'_>,
+    flows: &FlowWorker,
+    (key, likely): (&F::Key, Likely),
+    tallies: &mut Tallies,
+    frame: &mut Incoming<'_>,
+    sink: &mut S,
+    observer: &mut O,
+) -> bool {
+    if likely.is_none() {
+        return false;
+    }
+    let moment = Moment::of(scene);
+    let at = flows.look_for::<F>(key);
+    if moment.epoch > 0 {
+        let port = frame.port;
+        let is_unchanged = |since, to| scene.rules.are_unchanged_since(since, [port, to]);
+        flows.renew::<F>(at, moment.epoch, is_unchanged);
+    }
+    match flows.established_at::<F>(at, key, moment.epoch, moment.now_ms) {
+        Some(flow) => pass(scene, moment, flow, tallies, frame, sink, observer),
+        None => false,
+    }
+}
+
+/// In what plain frames of the two families differ.
+trait Plain: Family {
+    const KIND: Kind;
+    /// In what their `link_word` differs from IPv4's.
+    const LINK: u64;
+
+    fn keys(group: &Group) -> &[Self::Key; GROUP];
+    fn keys_mut(group: &mut Group) -> &mut [Self::Key; GROUP];
+    /// The key of a frame whose ethertype is right, if it is plain and turns no conversation's state.
+    fn key_of(frame: &Incoming<'_>) -> Option<Self::Key>;
+    fn tcp(bytes: &[u8]) -> QuickTcp;
+    /// See [`quick::forward_v4`]; from the first of `ends` to the second.
+    fn forward(bytes: &mut [u8], ends: [&PortFacts; 2], way: &Forward) -> bool;
+}
+
+impl Plain for V4 {
+    const KIND: Kind = Kind::V4;
+    const LINK: u64 = 0;
+
+    #[inline(always)]
+    fn keys(group: &Group) -> &[KeyV4; GROUP] {
+        &group.v4
+    }
+
+    #[inline(always)]
+    fn keys_mut(group: &mut Group) -> &mut [KeyV4; GROUP] {
+        &mut group.v4
+    }
+
+    #[inline(always)]
+    fn key_of(frame: &Incoming<'_>) -> Option<KeyV4> {
+        let QuickV4 { protocol, source, target, source_port, target_port, tcp, .. } =
+            quick::quick_v4(frame.bytes)?;
+        let key = KeyV4::new(frame.port, protocol, source, target, source_port, target_port);
+        (tcp.flags & TURNING == 0).then_some(key)
+    }
+
+    #[inline(always)]
+    fn tcp(bytes: &[u8]) -> QuickTcp {
+        quick::tcp_v4(bytes)
+    }
+
+    #[inline(always)]
+    fn forward(bytes: &mut [u8], [entry, exit]: [&PortFacts; 2], way: &Forward) -> bool {
+        if !quick::forward_v4(bytes, &exit.macs, exit.mtu, way.hops) {
+            return false;
+        }
+        if way.source_translated | way.target_translated {
+            quick::translate_v4(
+                bytes,
+                way.source_translated.then_some(entry.public),
+                way.target_translated.then_some(exit.primary),
+            );
+        }
+        true
+    }
+}
+
+impl Plain for V6 {
+    const KIND: Kind = Kind::V6;
+    const LINK: u64 = IPV6_LINK;
+
+    #[inline(always)]
+    fn keys(group: &Group) -> &[KeyV6; GROUP] {
+        &group.v6
+    }
+
+    #[inline(always)]
+    fn keys_mut(group: &mut Group) -> &mut [KeyV6; GROUP] {
+        &mut group.v6
+    }
+
+    #[inline(always)]
+    fn key_of(frame: &Incoming<'_>) -> Option<KeyV6> {
+        let QuickV6 { protocol, source, target, source_port, target_port, tcp, .. } =
+            quick::quick_v6(frame.bytes)?;
+        let key = KeyV6::new(frame.port, protocol, source, target, source_port, target_port);
+        (tcp.flags & TURNING == 0).then_some(key)
+    }
+
+    #[inline(always)]
+    fn tcp(bytes: &[u8]) -> QuickTcp {
+        quick::tcp_v6(bytes)
+    }
+
+    #[inline(always)]
+    fn forward(bytes: &mut [u8], [_, exit]: [&PortFacts; 2], way: &Forward) -> bool {
+        quick::forward_v6(bytes, &exit.macs, exit.mtu, way.hops)
+    }
+}
+
+#[inline(always)]
 fn note(tcp: &QuickTcp) -> TcpNote {
     let acknowledges = tcp.flags & TcpFlags::ACK.0 != 0;
     let acknowledgement = acknowledges.then_some(tcp.acknowledgement);
@@ -275,48 +377,24 @@ fn note(tcp: &QuickTcp) -> TcpNote {
 /// SYN, FIN and RST: what may turn a conversation's state.
 const TURNING: u8 = TcpFlags::SYN.0 | TcpFlags::FIN.0 | TcpFlags::RST.0;
 
-fn tuple_v4(quick: &QuickV4) -> Tuple {
-    Tuple {
-        source: Ipv4Addr::from_bits(quick.source).into(),
-        target: Ipv4Addr::from_bits(quick.target).into(),
-        protocol: Protocol(quick.protocol),
-        source_port: quick.source_port,
-        target_port: quick.target_port,
-    }
-}
-
-fn tuple_v6(quick: &QuickV6) -> Tuple {
-    Tuple {
-        source: Ipv6Addr::from_bits(quick.source).into(),
-        target: Ipv6Addr::from_bits(quick.target).into(),
-        protocol: Protocol(quick.protocol),
-        source_port: quick.source_port,
-        target_port: quick.target_port,
-    }
-}
-
-/// What the long way says of such a frame.
-fn verdict(
-    scene: Scene<'_>,
-    from: PortId,
-    to: PortId,
-    [sender, receiver]: [Option<SessionId>; 2],
-    tuple: Tuple,
-) -> Verdict {
+/// What the long way says of such a frame that came in at `from`.
+#[inline(always)]
+fn verdict<F: Family>(scene: &Scene<'_>, from: PortId, flow: &Established<'_, F>) -> Verdict {
     let ports = &scene.plane.ports;
+    let to = flow.forward().port;
     let side = |port: PortId, session: Option<SessionId>| {
         let interface = InterfaceIndex(port);
         let side = Side { interface, allowed: true, because: Because::Session, session };
         ports.is_interface(port).then_some(side)
     };
-    let inbound = side(to, receiver);
+    let inbound = side(to, flow.receiver_session());
     Verdict {
         allowed: true,
         because: Because::Session,
         stage: if inbound.is_some() { Stage::Inbound } else { Stage::Outbound },
-        tuple: Some(tuple),
-        to: Some(ports.facts(to).place),
-        outbound: side(from, sender),
+        tuple: Some(flow.tuple()),
+        to: Some(ports.place(to)),
+        outbound: side(from, flow.sender_session()),
         inbound,
         sessions_cut: Vec::new(),
         epoch: u64::from(scene.rules.epoch),

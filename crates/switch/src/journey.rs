@@ -21,6 +21,7 @@ use crate::admit::{Admitted, admit};
 use crate::fragments::{self, Known, Meeting};
 use crate::neighbors::Request;
 use crate::plane::Plane;
+use crate::ports::PortFacts;
 use crate::route::{Exit, arriving, rewrite};
 use crate::rules::Rules;
 use crate::worker::State;
@@ -32,13 +33,20 @@ pub(crate) struct Scene<'a> {
     pub(crate) plane: &'a Plane,
     pub(crate) rules: &'a Rules,
     pub(crate) now: Instant,
+    /// The moment as sessions keep it.
+    pub(crate) now_ms: u32,
+    ports: &'a [PortFacts],
 }
 
-impl Scene<'_> {
-    /// The moment as sessions keep it.
-    #[inline]
-    pub(crate) fn now_ms(&self) -> u32 {
-        self.now.as_ms() as u32
+impl<'a> Scene<'a> {
+    pub(crate) fn new(plane: &'a Plane, rules: &'a Rules, now: Instant) -> Scene<'a> {
+        Scene { plane, rules, now, now_ms: now.as_ms() as u32, ports: plane.ports.facts() }
+    }
+
+    /// What is known of each port, by number.
+    #[inline(always)]
+    pub(crate) fn ports(&self) -> &'a [PortFacts] {
+        self.ports
     }
 }
 
@@ -255,9 +263,7 @@ impl State {
     }
 
     fn put_out<S: Sink, O>(&mut self, egress: Egress<'_>, walk: &mut Walk<'_, S, O>) {
-        let counters = self.tallies.port(egress.port());
-        counters.frames_out += 1;
-        counters.bytes_out += egress.bytes().len() as u64;
+        self.tallies.port(egress.port()).other_out.count(egress.bytes().len() as u64);
         walk.sink.put(egress);
     }
 }
@@ -413,7 +419,9 @@ impl<'a, S, O: Observer> Walk<'a, S, O> {
     /// Tells the verdict, if there is one yet.
     pub(crate) fn end(mut self, result: Result<(), Stop>) -> Option<Verdict> {
         let verdict = self.verdict(result)?;
-        self.observer.verdict(self.frame, || verdict.clone());
+        if O::WANTS_PASSED || !verdict.allowed {
+            self.observer.verdict(self.frame, || verdict.clone());
+        }
         Some(verdict)
     }
 

@@ -42,10 +42,13 @@ pub trait Observer {
     /// steps are; its verdict is the same.
     const WANTS_STEPS: bool;
 
+    /// Whether it wants the verdicts of frames that pass as well, not only of those that do not.
+    const WANTS_PASSED: bool;
+
     /// A step happened.
     fn event(&mut self, frame: FrameId, event: impl FnOnce() -> Event);
 
-    /// A frame's journey ended.
+    /// A frame's journey ended. Not told of a frame that passed if it does not want that.
     fn verdict(&mut self, frame: FrameId, verdict: impl FnOnce() -> Verdict);
 }
 
@@ -55,6 +58,7 @@ pub struct Silent;
 
 impl Observer for Silent {
     const WANTS_STEPS: bool = false;
+    const WANTS_PASSED: bool = false;
 
     #[inline]
     fn event(&mut self, _: FrameId, _: impl FnOnce() -> Event) {}
@@ -72,6 +76,7 @@ pub struct Recording {
 
 impl Observer for Recording {
     const WANTS_STEPS: bool = true;
+    const WANTS_PASSED: bool = false;
 
     fn event(&mut self, frame: FrameId, event: impl FnOnce() -> Event) {
         self.events.push((frame, event()));
@@ -88,6 +93,7 @@ pub(crate) struct Judging<'a, O> {
 
 impl<O: Observer> Observer for Judging<'_, O> {
     const WANTS_STEPS: bool = O::WANTS_STEPS;
+    const WANTS_PASSED: bool = true;
 
     fn event(&mut self, frame: FrameId, event: impl FnOnce() -> Event) {
         self.steps.event(frame, event);

@@ -5,7 +5,7 @@ use ringfence_cloud::{
     Edge, InterfaceIndex, Network, OnPremisesIndex, OutsideIndex, Place, VpcIndex, World,
 };
 use ringfence_frame::MacAddr;
-use ringfence_frame::quick::Macs;
+use ringfence_frame::quick::{Macs, link_word_v4};
 
 /// A port's number: interfaces first, in the order of the world, then named outside hosts, then
 /// edges.
@@ -21,16 +21,19 @@ pub struct Ports {
     vpcs: u32,
 }
 
-/// What the data plane knows of a port.
+/// What the data plane knows of a port, on a cache line.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(crate) struct PortFacts {
+    /// The `link_word` of IPv4 frames that may come in here, and which of its bits have to be so:
+    /// "a frame whose source MAC is not the port's" is spoofed, but an edge is many hosts.
+    link: u64,
+    link_bits: u64,
     /// The Ethernet addresses of every frame that goes out here: "receive everything from there
     /// (source MAC ee:ff:ff:ff:ff:ff, target MAC their own)".
     pub(crate) macs: Macs,
     pub(crate) gateway_mac: MacAddr,
     pub(crate) target_mac: MacAddr,
-    /// The MAC of whoever sends here, or [`ANY_MAC`] at an edge, where nobody has one of its own.
-    mac_bits: u64,
     /// Bytes of IP packet that the link carries.
     pub(crate) mtu: u32,
     /// The public address of the interface, mapped one to one to `primary`; 0 if none.
@@ -116,9 +119,10 @@ impl Ports {
         number < self.interfaces
     }
 
+    /// What is known of each port, by number.
     #[inline]
-    pub(crate) fn facts(&self, number: PortId) -> &PortFacts {
-        &self.facts[number as usize]
+    pub(crate) fn facts(&self) -> &[PortFacts] {
+        &self.facts
     }
 }
 
@@ -138,11 +142,16 @@ impl PortFacts {
             Place::Edge(_) => (None, usize::MAX, 0, 0),
         };
         let target_mac = mac.unwrap_or(gateway_mac);
+        let (link, link_bits) = match mac {
+            Some(mac) => (link_word_v4(mac), u64::MAX),
+            None => (link_word_v4(MacAddr([0; 6])), GROUP_AND_TYPE),
+        };
         PortFacts {
+            link,
+            link_bits,
             macs: Macs::new(gateway_mac, target_mac),
             gateway_mac,
             target_mac,
-            mac_bits: mac.map_or(ANY_MAC, MacAddr::bits),
             mtu: u32::try_from(mtu).unwrap_or(u32::MAX),
             public,
             primary,
@@ -150,18 +159,15 @@ impl PortFacts {
         }
     }
 
-    /// "a frame whose source MAC is not the port's"; an edge is many hosts. `mac` as
-    /// [`MacAddr::bits`] has it.
-    #[inline]
-    pub(crate) fn may_be_sent_by(&self, mac: u64) -> bool {
-        mac == self.mac_bits || (self.mac_bits == ANY_MAC && mac & GROUP_BIT == 0)
+    /// Whether an IPv4 frame with this `link_word` may come in.
+    #[inline(always)]
+    pub(crate) fn sends(&self, link: u64) -> bool {
+        (link ^ self.link) & self.link_bits == 0
     }
 }
 
-/// No MAC is as large.
-const ANY_MAC: u64 = u64::MAX;
-/// Whether a MAC addresses a group.
-const GROUP_BIT: u64 = 1 << 40;
+/// The bits of a `link_word` that must be so at an edge: whether the sender is a group, and the type.
+const GROUP_AND_TYPE: u64 = 1 << 56 | 0xffff;
 
 #[cfg(test)]
 mod tests {

@@ -28,7 +28,7 @@ pub(crate) struct Exit {
 impl Exit {
     pub(crate) fn of(plane: &Plane, place: Place) -> Exit {
         let number = plane.ports.number(place);
-        let facts = plane.ports.facts(number);
+        let facts = &plane.ports.facts()[number as usize];
         let PortFacts { gateway_mac, target_mac, mtu, .. } = *facts;
         Exit { number, place, gateway_mac, mac: target_mac, mtu: mtu as usize }
     }

@@ -48,18 +48,34 @@ pub(crate) struct Tallies {
     traffic: Vec<Traffic>,
 }
 
-/// One port's counts, on a cache line.
+/// One port's counts: on a cache line of its own what frames of established flows write.
 #[derive(Clone, Copy, Default, Debug)]
-#[repr(align(64))]
+#[repr(align(128))]
 pub(crate) struct PortTally {
-    pub(crate) frames_in: u64,
-    pub(crate) bytes_in: u64,
-    pub(crate) frames_out: u64,
-    pub(crate) bytes_out: u64,
-    pub(crate) session_hits: u64,
+    /// Frames that went the short way in and out here: each is a session's hit as well.
+    pub(crate) established_in: Traffic,
+    pub(crate) established_out: Traffic,
+    /// Frames that went the long way.
+    pub(crate) other_in: Traffic,
+    pub(crate) other_out: Traffic,
+    pub(crate) other_session_hits: u64,
     pub(crate) sessions_opened: u64,
     pub(crate) sessions_cut: u64,
     pub(crate) icmp_errors: u64,
+}
+
+impl PortTally {
+    fn traffic_in(&self) -> Traffic {
+        self.established_in.and(self.other_in)
+    }
+
+    fn traffic_out(&self) -> Traffic {
+        self.established_out.and(self.other_out)
+    }
+
+    fn session_hits(&self) -> u64 {
+        self.established_in.frames + self.established_out.frames + self.other_session_hits
+    }
 }
 
 impl Tallies {
@@ -82,7 +98,7 @@ impl Tallies {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn port(&mut self, port: PortId) -> &mut PortTally {
         &mut self.ports[port as usize]
     }
@@ -92,9 +108,7 @@ impl Tallies {
     }
 
     pub(crate) fn count_traffic(&mut self, id: TallyId, frames: u64, bytes: u64) {
-        let traffic = &mut self.traffic[id as usize];
-        traffic.frames += frames;
-        traffic.bytes += bytes;
+        self.traffic[id as usize].add(Traffic { frames, bytes });
     }
 
     pub(crate) fn count_drop(&mut self, port: PortId, because: Because) {
@@ -132,23 +146,26 @@ impl Tallies {
 
     fn add_port(&self, counters: &mut Counters, place: Place, number: PortId, tally: &PortTally) {
         let dropped = &self.dropped[number as usize];
-        let PortTally { frames_in, bytes_in, frames_out, bytes_out, icmp_errors, .. } = *tally;
-        if frames_in + frames_out + icmp_errors == 0 && dropped.iter().all(|&count| count == 0) {
+        let (came, went) = (tally.traffic_in(), tally.traffic_out());
+        if came.frames + went.frames + tally.icmp_errors == 0
+            && dropped.iter().all(|&count| count == 0)
+        {
             return;
         }
         let port: &mut PortCounters = counters.ports.entry(place).or_default();
-        port.frames_in += frames_in;
-        port.bytes_in += bytes_in;
-        port.frames_out += frames_out;
-        port.bytes_out += bytes_out;
-        port.icmp_errors += icmp_errors;
+        port.frames_in += came.frames;
+        port.bytes_in += came.bytes;
+        port.frames_out += went.frames;
+        port.bytes_out += went.bytes;
+        port.icmp_errors += tally.icmp_errors;
         for (kind, &count) in dropped.iter().enumerate() {
             add(&mut port.dropped, Because::kind_name(kind), count);
         }
     }
 
     fn add_interface(&self, counters: &mut Counters, interface: InterfaceIndex, tally: &PortTally) {
-        let PortTally { session_hits, sessions_opened, sessions_cut, .. } = *tally;
+        let PortTally { sessions_opened, sessions_cut, .. } = *tally;
+        let session_hits = tally.session_hits();
         let first = (interface.0 * IMPLICIT_LEN) as usize;
         let implicit = self.decisions.get(first..first + IMPLICIT.len()).unwrap_or_default();
         let decided: u64 = implicit.iter().sum();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ringfence_frame::Instant;
 use ringfence_session::FlowWorker;
 
-use crate::established::Staging;
+use crate::established::{AHEAD, GROUP, Staging};
 use crate::fragments::{Fate, Fragments, Held, Known};
 use crate::journey::{Arrival, Scene, Stop, Walk};
 use crate::plane::Plane;
@@ -30,10 +30,6 @@ pub struct Incoming<'a> {
 /// Frames that are parsed, looked up and acted on together: enough that the memory's latency is
 /// hidden, few enough that all of them stay in the first-level cache.
 pub const BATCH_MAX: usize = 32;
-
-/// How far apart the steps of one frame lie: far enough that the memory's latency is hidden, near
-/// enough that what is called stays until it is used.
-pub(crate) const STEPS_APART: usize = 12;
 
 /// The share of the session table that is looked over for dead sessions for one millisecond that has
 /// passed; and how much of it at least and, but for very large tables, at most at a time.
@@ -89,7 +85,7 @@ impl Worker {
     ) {
         self.pick_up();
         let Worker { plane, rules, state, .. } = self;
-        let scene = Scene { plane, rules, now };
+        let scene = Scene::new(plane, rules, now);
         state.tidy(scene, sink, observer);
         state.take(scene, frames, sink, observer);
         state.flows.quiescent();
@@ -111,7 +107,7 @@ impl Worker {
         let Worker { plane, rules, state, .. } = self;
         state.expire_sessions(now, slice_max);
         state.fragments.expire(now);
-        state.release_fragments(Scene { plane, rules, now }, sink, observer);
+        state.release_fragments(Scene::new(plane, rules, now), sink, observer);
         state.flows.quiescent();
     }
 
@@ -173,8 +169,9 @@ impl Worker {
 }
 
 impl State {
-    /// Takes frames in their order, each in three steps that lie apart: while one frame is acted
-    /// on, memory brings the line of another's flow and the bucket of a third one's.
+    /// Takes frames in their order, in groups, each of which takes three steps that lie apart: while
+    /// one group is acted on, memory brings the lines of another one's flows and the buckets of a
+    /// third one's.
     fn take<S: Sink, O: Observer>(
         &mut self,
         scene: Scene<'_>,
@@ -182,58 +179,35 @@ impl State {
         sink: &mut S,
         observer: &mut O,
     ) {
-        let len = frames.len();
-        let first_steady = len.min(2 * STEPS_APART);
-        for (step, frame) in frames.iter().enumerate().take(first_steady) {
-            self.stage::<O>(scene, step, frame);
-            if let Some(earlier) = step.checked_sub(STEPS_APART) {
+        let groups = frames.len().div_ceil(GROUP);
+        for step in 0..groups + 2 * AHEAD {
+            if let Some(group) = frames.get(step * GROUP..)
+                && step < groups
+            {
+                self.stage::<O>(&scene, step, group);
+            }
+            if let Some(earlier) = step.checked_sub(AHEAD)
+                && earlier < groups
+            {
                 self.look_up(earlier);
             }
-        }
-        for step in first_steady..len {
-            self.stage::<O>(scene, step, &frames[step]);
-            self.look_up(step - STEPS_APART);
-            let first = step - 2 * STEPS_APART;
-            self.act(scene, first, &mut frames[first], sink, observer);
-        }
-        for step in len.max(STEPS_APART)..len + 2 * STEPS_APART {
-            let earlier = step - STEPS_APART;
-            if earlier < len {
-                self.look_up(earlier);
+            if let Some(first) = step.checked_sub(2 * AHEAD) {
+                self.act(&scene, first, &mut frames[first * GROUP..], sink, observer);
             }
-            if let Some(first) = step.checked_sub(2 * STEPS_APART) {
-                self.act(scene, first, &mut frames[first], sink, observer);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn act<S: Sink, O: Observer>(
-        &mut self,
-        scene: Scene<'_>,
-        place: usize,
-        frame: &mut Incoming<'_>,
-        sink: &mut S,
-        observer: &mut O,
-    ) {
-        if !self.established(scene, place, frame, sink, observer) {
-            self.handle(scene, frame, sink, observer);
         }
     }
 
     /// The frame's whole journey, the long way.
     #[inline(never)]
-    fn handle<S: Sink, O: Observer>(
+    pub(crate) fn handle<S: Sink, O: Observer>(
         &mut self,
         scene: Scene<'_>,
         frame: &mut Incoming<'_>,
         sink: &mut S,
         observer: &mut O,
     ) {
-        let counters = self.tallies.port(frame.port);
-        counters.frames_in += 1;
-        counters.bytes_in += frame.bytes.len() as u64;
-        let place = scene.plane.ports.facts(frame.port).place;
+        self.tallies.port(frame.port).other_in.count(frame.bytes.len() as u64);
+        let place = scene.ports()[frame.port as usize].place;
         let mut arrival = Arrival {
             number: frame.port,
             port: place,

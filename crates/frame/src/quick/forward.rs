@@ -1,10 +1,11 @@
 //! A plain frame made ready for its way out, in place: what [`rewrite`](crate::rewrite) does in
 //! several steps, in one. Checksums are kept right incrementally (RFC 1624), so that what was wrong
-//! before stays wrong.
+//! before stays wrong. Reads what it needs from the frame again: that is in the first-level cache.
 
-use super::{IP, OVER_V4, OVER_V6, QuickV4, UDP, be16};
+use super::{IP, OVER_V4, OVER_V6, UDP, be16, be32};
 use crate::MacAddr;
 use crate::build::udp_checksum;
+use crate::parse::IPV6_LEN;
 
 /// Both Ethernet addresses as they stand in a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,44 +19,50 @@ impl Macs {
     }
 }
 
-/// Writes the Ethernet addresses, takes `hops` from the TTL (which must be larger), and translates
-/// what is given. `packet` is what [`quick_v4`](super::quick_v4) said of these bytes; others than
-/// those are left as they are.
-#[inline]
-pub fn forward_v4(
-    bytes: &mut [u8],
-    macs: &Macs,
-    hops: u8,
-    new_source: Option<u32>,
-    new_target: Option<u32>,
-    packet: &QuickV4,
-) {
-    let Some(frame) = bytes.first_chunk_mut::<OVER_V4>() else { return };
-    let hops = hops.min(packet.ttl);
-    put::<0, 12, _>(frame, macs.0);
-    frame[IP + 8] = packet.ttl - hops;
-    // ~m + m' of the word that holds TTL and protocol
-    let mut change = if hops == 0 { 0 } else { 0xffff - (u32::from(hops) << 8) };
-    if new_source.is_some() || new_target.is_some() {
-        let addresses =
-            difference(packet.source, new_source) + difference(packet.target, new_target);
-        put::<{ IP + 12 }, 4, _>(frame, new_source.unwrap_or(packet.source).to_be_bytes());
-        put::<{ IP + 16 }, 4, _>(frame, new_target.unwrap_or(packet.target).to_be_bytes());
-        change += addresses;
-        mend_transport(bytes, packet.protocol, addresses);
+/// Makes a plain IPv4 frame ready to go out over a link that carries packets of `mtu` bytes: writes
+/// the Ethernet addresses and takes `hops` from the TTL. `false`, and nothing is changed, if it is
+/// longer than that or its TTL is not larger than `hops`.
+#[inline(always)]
+pub fn forward_v4(bytes: &mut [u8], macs: &Macs, mtu: u32, hops: u8) -> bool {
+    let Some(frame) = bytes.first_chunk_mut::<OVER_V4>() else { return false };
+    let ttl = frame[IP + 8];
+    if ttl <= hops || u32::from(be16(frame, IP + 2)) > mtu {
+        return false;
     }
-    let Some(frame) = bytes.first_chunk_mut::<OVER_V4>() else { return };
-    let checksum = mended(be16(frame, IP + 10), change);
-    put::<{ IP + 10 }, 2, _>(frame, checksum.to_be_bytes());
+    put::<0, 12, _>(frame, macs.0);
+    frame[IP + 8] = ttl - hops;
+    let checksum = [frame[IP + 10], frame[IP + 11]];
+    put::<{ IP + 10 }, 2, _>(frame, less_ttl(checksum, hops));
+    true
 }
 
-/// Writes the Ethernet addresses and takes `hops` from the hop limit, which must be larger. IPv6
-/// addresses are not translated.
-#[inline]
-pub fn forward_v6(bytes: &mut [u8], macs: &Macs, hops: u8) {
-    let Some(frame) = bytes.first_chunk_mut::<OVER_V6>() else { return };
+/// As [`forward_v4`], for IPv6.
+#[inline(always)]
+pub fn forward_v6(bytes: &mut [u8], macs: &Macs, mtu: u32, hops: u8) -> bool {
+    let Some(frame) = bytes.first_chunk_mut::<OVER_V6>() else { return false };
+    let limit = frame[IP + 7];
+    if limit <= hops || u32::from(be16(frame, IP + 4)) + IPV6_LEN as u32 > mtu {
+        return false;
+    }
     put::<0, 12, _>(frame, macs.0);
-    frame[IP + 7] = frame[IP + 7].saturating_sub(hops);
+    frame[IP + 7] = limit - hops;
+    true
+}
+
+/// Gives a plain IPv4 frame other addresses.
+#[inline(never)]
+pub fn translate_v4(bytes: &mut [u8], new_source: Option<u32>, new_target: Option<u32>) {
+    let Some(frame) = bytes.first_chunk_mut::<OVER_V4>() else { return };
+    let protocol = frame[IP + 9];
+    let (source, target) = (be32(frame, IP + 12), be32(frame, IP + 16));
+    let new_source = new_source.unwrap_or(source);
+    let new_target = new_target.unwrap_or(target);
+    put::<{ IP + 12 }, 4, _>(frame, new_source.to_be_bytes());
+    put::<{ IP + 16 }, 4, _>(frame, new_target.to_be_bytes());
+    let change = difference(source, new_source) + difference(target, new_target);
+    let checksum = mended(be16(frame, IP + 10), change);
+    put::<{ IP + 10 }, 2, _>(frame, checksum.to_be_bytes());
+    mend_transport(bytes, protocol, change);
 }
 
 /// What the transport checksum must know: the addresses are under it.
@@ -75,11 +82,21 @@ fn mend_transport(bytes: &mut [u8], protocol: u8, change: u32) {
     }
 }
 
-/// ~m + m' over the two words of an address.
+/// ~m + m' over the two words of an address; 0 if it stays, as the checksum must.
 #[inline]
-fn difference(old: u32, new: Option<u32>) -> u32 {
+fn difference(old: u32, new: u32) -> u32 {
     let words = |bits: u32| (bits >> 16) + (bits & 0xffff);
-    new.map_or(0, |new| words(!old) + words(new))
+    if old == new { 0 } else { words(!old) + words(new) }
+}
+
+/// The checksum of a header whose TTL is `hops` less. A sum of 16-bit words is the same in any byte order
+/// (RFC 1071), so both are added as they lie, and ~m + m' of the word that begins with the TTL is
+/// all ones less `hops` where the first byte counts least.
+#[inline(always)]
+fn less_ttl(checksum: [u8; 2], hops: u8) -> [u8; 2] {
+    let change = if hops == 0 { 0 } else { 0xffff - u16::from(hops) };
+    let (sum, carry) = (!u16::from_le_bytes(checksum)).overflowing_add(change);
+    (!(sum + u16::from(carry))).to_le_bytes()
 }
 
 /// HC' = ~(~HC + ~m + m')

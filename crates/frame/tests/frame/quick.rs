@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ringfence_frame::build::{self, Envelope, TcpFields};
 use ringfence_frame::quick::{
-    Macs, Quick, QuickTcp, QuickV4, QuickV6, forward_v4, forward_v6, quick, quick_v4, quick_v6,
-    source_mac_bits,
+    IPV6_LINK, Macs, Quick, QuickTcp, QuickV4, QuickV6, forward_v4, forward_v6, link_word,
+    link_word_v4, quick, quick_v4, quick_v6, tcp_v4, tcp_v6, translate_v4,
 };
 use ringfence_frame::{Body, MacAddr, TcpFlags, Transport, parse, rewrite};
 
@@ -81,9 +81,24 @@ fn is_host(address: Ipv4Addr) -> bool {
 fn check(what: &str, bytes: &[u8]) -> Quick {
     let expected = expected(bytes);
     assert_eq!(quick(bytes), expected, "{what}: {bytes:02x?}");
-    let v4 = if let Quick::V4(it) = expected { Some(it) } else { None };
-    let v6 = if let Quick::V6(it) = expected { Some(it) } else { None };
-    assert_eq!((quick_v4(bytes), quick_v6(bytes)), (v4, v6), "{what}: {bytes:02x?}");
+    match expected {
+        Quick::V4(packet) => {
+            assert_eq!(quick_v4(bytes), Some(packet), "{what}: {bytes:02x?}");
+            if packet.protocol == 6 {
+                assert_eq!(tcp_v4(bytes), packet.tcp, "{what}: {bytes:02x?}");
+            }
+        }
+        Quick::V6(packet) => {
+            assert_eq!(quick_v6(bytes), Some(packet), "{what}: {bytes:02x?}");
+            if packet.protocol == 6 {
+                assert_eq!(tcp_v6(bytes), packet.tcp, "{what}: {bytes:02x?}");
+            }
+        }
+        Quick::Other => {
+            // nobody is harmed by what only addresses rule out
+            let _ = (quick_v4(bytes), quick_v6(bytes), tcp_v4(bytes), tcp_v6(bytes));
+        }
+    }
     expected
 }
 
@@ -225,6 +240,7 @@ fn translations(chance: &mut Chance) -> [Option<u32>; 2] {
 
 fn check_forward(bytes: &[u8], hops: u8, [source, target]: [Option<u32>; 2]) {
     let macs = (MacAddr([1, 2, 3, 4, 5, 6]), MacAddr([7, 8, 9, 10, 11, 12]));
+    let both = Macs::new(macs.0, macs.1);
     let packet = ip(&parse(bytes).unwrap());
     let mut slow = bytes.to_vec();
     rewrite::set_macs(&mut slow, macs.0, macs.1);
@@ -241,9 +257,21 @@ fn check_forward(bytes: &[u8], hops: u8, [source, target]: [Option<u32>; 2]) {
             if let Some(target) = target {
                 rewrite::set_target(&mut slow, &packet, address(target));
             }
-            forward_v4(&mut fast, &Macs::new(macs.0, macs.1), hops, source, target, &quick);
+            let len = u32::from(quick.packet_len);
+            assert!(!forward_v4(&mut fast, &both, len - 1, hops), "too long");
+            assert!(!forward_v4(&mut fast, &both, len, quick.ttl), "TTL used up");
+            assert_eq!(fast, bytes, "what is not forwarded stays as it is");
+            let fits = forward_v4(&mut fast, &both, len, hops);
+            assert_eq!(fits, quick.ttl > hops);
+            translate_v4(&mut fast, source, target);
         }
-        Quick::V6(_) => forward_v6(&mut fast, &Macs::new(macs.0, macs.1), hops),
+        Quick::V6(quick) => {
+            let (len, ttl) = (quick.packet_len, quick.ttl);
+            assert!(!forward_v6(&mut fast, &both, len - 1, hops), "too long");
+            assert!(!forward_v6(&mut fast, &both, len, ttl), "hop limit used up");
+            assert_eq!(fast, bytes, "what is not forwarded stays as it is");
+            assert_eq!(forward_v6(&mut fast, &both, len, hops), ttl > hops);
+        }
         Quick::Other => panic!("not plain: {bytes:02x?}"),
     }
     assert_eq!(fast, slow, "{hops} hops, {source:?} > {target:?} from {bytes:02x?}");
@@ -264,7 +292,7 @@ fn forwarded_as_rewritten() {
             2 => bytes[udp_checksum..udp_checksum + 2].fill(0xff),
             _ => {}
         }
-        if quick(&bytes) != Quick::Other {
+        if quick(&bytes) != Quick::Other && bytes[ttl_at] > hops {
             check_forward(&bytes, hops, translations(&mut chance));
         }
     }
@@ -279,10 +307,9 @@ fn a_udp_checksum_never_becomes_zero() {
         let free = build::udp(&after, 1, 2, &[0, 0]);
         let payload = [free[OVER_V4 + 6], free[OVER_V4 + 7]];
         let bytes = build::udp(&v4(), 1, 2, &payload);
-        let Quick::V4(packet) = quick(&bytes) else { panic!("not plain") };
         let mut out = bytes.clone();
-        let source = Some(u32::from_be_bytes([47, 96, c, d]));
-        forward_v4(&mut out, &Macs::new(MAC_A, MAC_B), 0, source, None, &packet);
+        assert!(forward_v4(&mut out, &Macs::new(MAC_A, MAC_B), 1_500, 0));
+        translate_v4(&mut out, Some(u32::from_be_bytes([47, 96, c, d])), None);
         assert_eq!(out[OVER_V4 + 6..OVER_V4 + 8], [0xff, 0xff]);
     }
 }
@@ -320,12 +347,14 @@ fn any_header_checksum() {
 }
 
 #[test]
-fn source_macs_compare_as_numbers() {
-    let bytes = build::udp(&v4(), 1, 2, b"");
-    assert_eq!(source_mac_bits(&bytes), MAC_A.bits());
+fn a_link_is_one_word() {
+    let (four, six) = (build::udp(&v4(), 1, 2, b""), build::udp(&v6(), 1, 2, b""));
     assert_eq!(MAC_A.bits(), 0x0016_3e00_000a);
     assert_ne!(MAC_A.bits(), MAC_B.bits());
-    assert_eq!(source_mac_bits(&bytes[..11]), 0);
+    assert_eq!(link_word(&four), link_word_v4(MAC_A));
+    assert_eq!(link_word(&four), 0x0016_3e00_000a_0800);
+    assert_eq!(link_word(&six) ^ IPV6_LINK, link_word_v4(MAC_A));
+    assert_eq!(link_word(&four[..13]), 0);
 }
 
 /// SplitMix64: the test's own chance, so that a seed says everything.

@@ -260,6 +260,7 @@ impl Sink for LoadSink {
 
 impl Observer for LoadObserver {
     const WANTS_STEPS: bool = false;
+    const WANTS_PASSED: bool = true;
 
     #[inline]
     fn event(&mut self, _: FrameId, _: impl FnOnce() -> Event) {}

@@ -233,6 +233,7 @@ struct Drops<'a> {
 
 impl Observer for Drops<'_> {
     const WANTS_STEPS: bool = false;
+    const WANTS_PASSED: bool = false;
 
     #[inline]
     fn event(&mut self, _: FrameId, _: impl FnOnce() -> Event) {}

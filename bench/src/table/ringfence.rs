@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use ringfence_frame::{Direction, Instant, Ip, Protocol, Transport, Udp};
 use ringfence_session::{
-    End, FlowWorker, FlowsConfig, Forward, Limits, Opening, Passage, PortId, Room, Step, Timeouts,
-    V4,
+    End, FlowWorker, FlowsConfig, Forward, Likely, Limits, Opening, Passage, PortId, Room, Step,
+    Timeouts, V4,
 };
 
 use super::contender::{Contender, Worker};
@@ -141,8 +141,11 @@ impl Worker for Handle {
                 *hash = self.worker.hash::<V4>(&key.ours());
                 self.worker.prefetch_bucket::<V4>(*hash);
             }
-            let likely = hashes.map(|hash| self.worker.prefetch_line::<V4>(hash));
-            for ((likely, hash), key) in likely.iter().zip(&hashes).zip(batch) {
+            let mut likely = [Likely::default(); BATCH];
+            for ((likely, hash), key) in likely.iter_mut().zip(&hashes).zip(batch) {
+                *likely = self.worker.prefetch_line::<V4>(&key.ours(), *hash);
+            }
+            for (likely, key) in likely.iter().zip(batch) {
                 let (worker, key) = (&self.worker, key.ours());
                 let established = worker.established_at::<V4>(*likely, &key, EPOCH, now_ms);
                 if let Some(established) = established {

@@ -51,12 +51,13 @@ impl FlowWorker {
         F::table(&self.flows).index.prefetch(hash);
     }
 
-    /// Asks for the line of a hash to be brought near; its bucket should be. Where it lies most
-    /// likely is for [`FlowWorker::established_at`].
+    /// Asks for the line of a key and its hash to be brought near; its bucket should be. Where it lies
+    /// most likely is for [`FlowWorker::established_at`].
     #[inline(always)]
-    pub fn prefetch_line<F: Family>(&self, hash: u64) -> Likely {
+    pub fn prefetch_line<F: Family>(&self, key: &F::Key, hash: u64) -> Likely {
         let table = F::table(&self.flows);
-        Likely(table.index.look_ahead(hash, |line| table.prefetch_line(line)))
+        let takes_notes = F::numbers(key)[0] >> 24 & 0xff == u64::from(Protocol::TCP.0);
+        Likely(table.index.look_ahead(hash, |line| table.prefetch_line(line, takes_notes)))
     }
 
     /// Where the line with `key` lies.
@@ -195,7 +196,5 @@ impl<F: Family> Established<'_, F> {
 #[cold]
 #[inline(never)]
 fn flush<F: Family>(worker: &FlowWorker, number: u32, len: u32) {
-    let table = F::table(&worker.flows);
-    table.flush(number / 2, number & 1, &mut worker.tallies.borrow_mut());
-    table.line(number).counts.store(counted(0, len).unwrap_or(0), Relaxed);
+    F::table(&worker.flows).flush(number, len, &mut worker.tallies.borrow_mut());
 }

@@ -22,18 +22,19 @@ pub struct Line<W> {
     pub(crate) way: AtomicU64,
     /// The epoch under which all was last found good, times two, plus 1 if at both ends.
     pub(crate) stamp: AtomicU32,
-    /// What frames of this line's half are counted for.
-    pub(crate) tally: AtomicU32,
     /// The millisecond at which this direction last refreshed the record.
     pub(crate) last: AtomicU32,
     /// Milliseconds for which all live halves outlive `last`.
     pub(crate) idle: AtomicU32,
+    /// Frames and bytes (`tallies.rs`).
+    pub(crate) counts: AtomicU32,
+    /// What frames of this line's half are counted for. In an IPv6 line all from here on is on the
+    /// second cache line, which UDP's established frames do without.
+    pub(crate) tally: AtomicU32,
     /// What this direction last acknowledged and advertised, or type and code (`side.rs`).
     pub(crate) note: AtomicU64,
     /// This direction's SYN (`side.rs`).
     pub(crate) syn: AtomicU64,
-    /// Frames in the upper half, bytes in the lower.
-    pub(crate) counts: AtomicU64,
 }
 
 /// Twelve keys: a byte of the hash and the line of each.
@@ -55,7 +56,7 @@ const _: () = {
     }
     assert!(is(size_of::<Line<[AtomicU64; 2]>>(), 64), "an IPv4 line is a cache line");
     assert!(is(size_of::<Line<[AtomicU64; 5]>>(), 128), "an IPv6 line is two");
-    assert!(is(core::mem::offset_of!(Line<[AtomicU64; 5]>, note), 64), "one tells where to");
+    assert!(is(core::mem::offset_of!(Line<[AtomicU64; 5]>, tally), 64), "one is enough for UDP");
     assert!(is(size_of::<Bucket>(), 64), "a bucket is a cache line");
 };
 

@@ -156,13 +156,12 @@ impl<F: Family> Hands<'_, F> {
     }
 
     fn count(&mut self, record: u32, run: u32, len: u32) {
-        let counts = &self.table.line(2 * record + run).counts;
-        let seen = counts.load(Relaxed);
-        let next = counted(seen, len).unwrap_or_else(|| {
-            self.table.flush(record, run, &mut self.tallies.borrow_mut());
-            counted(0, len).expect("the first frame finds room")
-        });
-        counts.store(next, Relaxed);
+        let line = 2 * record + run;
+        let counts = &self.table.line(line).counts;
+        match counted(counts.load(Relaxed), len) {
+            Some(next) => counts.store(next, Relaxed),
+            None => self.table.flush(line, len, &mut self.tallies.borrow_mut()),
+        }
     }
 
     fn seen(&mut self, record: u32, run: u32) {

@@ -291,8 +291,13 @@ impl<F: Family> Hands<'_, F> {
             line.syn.store(syn, Relaxed);
             line.stamp.store(0, Relaxed);
             line.last.store(self.now_ms, Relaxed);
-            let counts = if side == *opener { counted(0, *len) } else { None };
+            let counts = if side == *opener { counted(0, *len) } else { Some(0) };
             line.counts.store(counts.unwrap_or(0), Relaxed);
+            if counts.is_none() {
+                let mut tallies = self.tallies.borrow_mut();
+                let owed = openings.iter().flatten();
+                owed.for_each(|half| tallies.add(half.tally, 1, u64::from(*len)));
+            }
         }
         let lines = self.table.pair(record);
         lines.iter().for_each(|line| line.idle.store(idle, Relaxed));

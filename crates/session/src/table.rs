@@ -91,11 +91,11 @@ impl<F: Family> Table<F> {
     }
 
     #[inline]
-    pub(crate) fn prefetch_line(&self, line: u32) {
+    pub(crate) fn prefetch_line(&self, line: u32, with_notes: bool) {
         if let Some(line) = self.get(line) {
             prefetch(line);
-            if size_of_val(line) > 64 {
-                prefetch(&line.counts);
+            if size_of_val(line) > 64 && with_notes {
+                prefetch(&line.note);
             }
         }
     }
@@ -121,7 +121,7 @@ impl<F: Family> Table<F> {
     #[inline]
     pub(crate) fn prefetch_record(&self, record: u32) {
         for line in [2 * record, 2 * record + 1] {
-            self.prefetch_line(line);
+            self.prefetch_line(line, true);
         }
     }
 

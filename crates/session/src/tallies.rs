@@ -34,21 +34,30 @@ impl Tallies {
     }
 }
 
-/// One frame of `len` bytes more, of which there is at least one; `None` if that does not fit.
+/// Bits of a line's counts that are bytes; those above are frames.
+const BYTES_BITS: u32 = 19;
+const FRAME: u32 = 1 << BYTES_BITS;
+/// The highest bit of either: where one is set it is time to begin anew, and where none is there is
+/// room for one frame more.
+const FULL: u32 = 1 << 31 | LEN_MAX;
+const LEN_MAX: u32 = 1 << (BYTES_BITS - 1);
+
+/// One frame of `len` bytes more; `None` if it is time to begin anew.
 #[inline(always)]
-pub(crate) fn counted(counts: u64, len: u32) -> Option<u64> {
-    // There are not more frames than bytes: where these fit, those do.
-    let next = counts.wrapping_add(1 << 32 | u64::from(len));
-    (next as u32 >= len).then_some(next)
+pub(crate) fn counted(counts: u32, len: u32) -> Option<u32> {
+    (counts & FULL == 0 && len <= LEN_MAX).then_some(counts.wrapping_add(FRAME | len))
+}
+
+/// Frames and bytes.
+fn parts(counts: u32) -> (u64, u64) {
+    (u64::from(counts >> BYTES_BITS), u64::from(counts & (FRAME - 1)))
 }
 
 impl<F: Family> Table<F> {
     /// What both directions of a record have counted.
     fn counts(&self, record: u32) -> (u64, u64) {
-        let [first, second] = self.pair(record);
-        let (first, second) = (first.counts.load(Relaxed), second.counts.load(Relaxed));
-        let bytes = u64::from(first as u32) + u64::from(second as u32);
-        ((first >> 32) + (second >> 32), bytes)
+        let [first, second] = self.pair(record).map(|line| parts(line.counts.load(Relaxed)));
+        (first.0 + second.0, first.1 + second.1)
     }
 
     /// Adds what a record has counted to the tallies of the halves owed (bits of `way::owed`).
@@ -75,18 +84,41 @@ impl<F: Family> Table<F> {
         }
     }
 
-    /// Adds what one line has counted, before it overflows, and begins anew.
+    /// Adds what one line has counted to the tallies of the halves owed and begins anew, with a frame of
+    /// `len` bytes.
     #[cold]
-    pub(crate) fn flush(&self, record: u32, run: u32, tallies: &mut Tallies) {
-        let line = self.line(2 * record + run);
-        let counts = line.counts.load(Relaxed);
-        line.counts.store(0, Relaxed);
-        let control = self.control(record).load(Acquire);
-        for owner in 0..2 {
+    pub(crate) fn flush(&self, line: u32, len: u32, tallies: &mut Tallies) {
+        let counts = &self.line(line).counts;
+        let (mut frames, mut bytes) = parts(counts.load(Relaxed));
+        let next = counted(0, len).unwrap_or_else(|| {
+            (frames, bytes) = (frames + 1, bytes + u64::from(len));
+            0
+        });
+        counts.store(next, Relaxed);
+        let control = self.control(line / 2).load(Acquire);
+        for owner in [line & !1, line | 1] {
             if control & way::owed(owner) != 0 {
-                let tally = self.line(2 * record + owner).tally.load(Relaxed);
-                tallies.add(tally, counts >> 32, u64::from(counts as u32));
+                tallies.add(self.line(owner).tally.load(Relaxed), frames, bytes);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LEN_MAX, counted, parts};
+
+    #[test]
+    fn counts_are_full_by_frames_or_by_bytes() {
+        for (len, most) in [(60, 4_096), (1_500, 175), (LEN_MAX - 1, 2), (LEN_MAX, 1)] {
+            let (mut counts, mut frames) = (0, 0);
+            while let Some(next) = counted(counts, len) {
+                (counts, frames) = (next, frames + 1);
+                assert_eq!(parts(counts), (frames, u64::from(len) * frames));
+            }
+            assert_eq!(frames, most, "of {len} bytes");
+        }
+        assert_eq!(counted(0, LEN_MAX + 1), None);
+        assert_eq!(counted(0, u32::MAX), None);
     }
 }

@@ -367,7 +367,7 @@ impl Drive {
         let (worker, now_ms) = (&self.workers[0], self.now.as_ms() as u32);
         let hash = worker.hash::<F>(key);
         worker.prefetch_bucket::<F>(hash);
-        let likely = worker.prefetch_line::<F>(hash);
+        let likely = worker.prefetch_line::<F>(key, hash);
         let looked_for = worker.established::<F>(key, self.epoch, now_ms);
         // its bucket may name another line first, but never none
         let found = worker.established_at::<F>(likely, key, self.epoch, now_ms);

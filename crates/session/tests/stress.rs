@@ -94,7 +94,7 @@ fn send(shared: &Shared, worker: &mut FlowWorker, flow: u64, is_answer: bool) {
 
 fn short(worker: &FlowWorker, key: &KeyV4, now_ms: u32, to: PortId) -> bool {
     let hash = worker.hash::<V4>(key);
-    let likely = worker.prefetch_line::<V4>(hash);
+    let likely = worker.prefetch_line::<V4>(key, hash);
     let found = worker.established_at::<V4>(likely, key, 1, now_ms);
     found.is_some_and(|found| {
         assert_eq!(found.forward().port, to);

@@ -106,11 +106,11 @@ impl State {
     #[inline(never)]
     pub(crate) fn look_up(&mut self, group: usize) {
         let State { flows, staging, .. } = self;
-        let Group { kinds, hashes, likely, .. } = &mut staging.groups[group % GROUPS];
-        for ((kind, hash), likely) in kinds.iter().zip(hashes).zip(likely) {
-            *likely = match kind {
-                Kind::V4 => flows.prefetch_line::<V4>(*hash),
-                Kind::V6 => flows.prefetch_line::<V6>(*hash),
+        let Group { kinds, hashes, likely, v4, v6 } = &mut staging.groups[group % GROUPS];
+        for (column, (hash, likely)) in hashes.iter().zip(likely).enumerate() {
+            *likely = match kinds[column] {
+                Kind::V4 => flows.prefetch_line::<V4>(&v4[column], *hash),
+                Kind::V6 => flows.prefetch_line::<V6>(&v6[column], *hash),
                 Kind::Long => continue,
             };
         }

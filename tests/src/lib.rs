@@ -1,6 +1,7 @@
 //! What the tests that cross the crates share: random worlds and packets from a seed
 //! ([`world`], [`groups`], [`packets`]), a second reading of part 0 of the specification that
-//! knows nothing of the first ([`algebra`]), and frames to send ([`frames`]).
+//! knows nothing of the first ([`algebra`]), frames to send ([`frames`]), and whole histories of
+//! them ([`history`]).
 //!
 //! Holds no test itself; those stand in `tests/`.
 
@@ -8,6 +9,7 @@ pub mod algebra;
 pub mod dice;
 pub mod frames;
 pub mod groups;
+pub mod history;
 pub mod hostile;
 mod intervals;
 pub mod packets;

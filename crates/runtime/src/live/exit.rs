@@ -71,20 +71,21 @@ impl Exit for Outlets {
 }
 
 impl Targets {
-    fn ring(&self, port: PortId) -> Option<&RingSender> {
+    fn place(&self, port: PortId) -> Option<usize> {
         let place = *self.places.get(port as usize)?;
-        self.rings.get((place as usize).checked_sub(1)?)
+        (place as usize).checked_sub(1)
     }
 }
 
 impl Sink for Targets {
     fn room(&self, port: PortId) -> usize {
-        self.ring(port).map_or(usize::MAX, RingSender::room)
+        self.place(port).map_or(usize::MAX, |place| self.rings[place].room())
     }
 
     fn put(&mut self, egress: Egress<'_>) {
-        if let Some(ring) = self.ring(egress.port()) {
-            ring.push(egress.bytes(), egress.port(), egress.frame().unwrap_or(OWN), 0);
+        if let Some(place) = self.place(egress.port()) {
+            let id = egress.frame().unwrap_or(OWN);
+            self.rings[place].push(egress.bytes(), egress.port(), id, 0);
         }
     }
 }

@@ -75,7 +75,7 @@ impl Rig {
         Rig { live, enter, leave, frames: frames(vec![flow]) }
     }
 
-    fn send(&self, id: u64) -> bool {
+    fn send(&mut self, id: u64) -> bool {
         let (port, _, bytes) = &self.frames[0];
         self.enter.push(bytes, *port, id, 0)
     }
@@ -149,8 +149,8 @@ fn a_flood_leaves_others_their_share() {
         panic!("{:?}", flows[0]);
     };
     let (port, _, bytes) = frames(flows[..1].to_vec()).remove(0);
-    let (flood, flooded) = ring(1_000);
-    let (modest, visited) = ring(1_000);
+    let (mut flood, flooded) = ring(1_000);
+    let (mut modest, visited) = ring(1_000);
     let (left, mut leave) = ring(2_000);
     let mut outlets = Outlets::new();
     outlets.connect(arriving.port, left);

@@ -437,6 +437,63 @@ fn fresh_flows_have_a_rate_of_their_own() {
 }
 
 #[test]
+fn rates_may_be_set_from_stage_to_stage() {
+    let specs =
+        [flow(0, Protocol::UDP, false), FlowSpec { fresh: true, ..flow(1, Protocol::TCP, false) }];
+    let (mut generator, _) = one(&specs, &Pattern::default());
+    let mut batch = FrameBatch::new(1_000);
+    for (frames, fresh) in [(100_000, 10_000), (200_000, 0), (0, 50_000)] {
+        let rate = |frames_per_second| Rate { frames_per_second, spacing: Spacing::Constant };
+        generator.set_rates(rate(frames), rate(fresh));
+        generator.begin(Stage::Steady);
+        batch.clear();
+        for now in [0, 999_999] {
+            generator.fill(&mut batch, now);
+        }
+        let of_flow = |number| {
+            batch.iter().filter(|(meta, _)| Tag::of_id(meta.id).flow == number).count() as u64
+        };
+        assert_eq!((of_flow(0), of_flow(1)), (frames / 1_000, fresh / 1_000));
+    }
+}
+
+#[test]
+fn what_found_the_queue_full_is_neither_lost_nor_a_false_drop() {
+    let specs: Vec<FlowSpec> = (0..FLOWS).map(|n| flow(n, Protocol::UDP, false)).collect();
+    let (mut generator, mut checker) = one(&specs, &Pattern::default());
+    let mut other = checker.clone();
+    let mut frames = 0;
+    each(&mut generator, Stage::Steady, 2, |meta, bytes| {
+        frames += 1;
+        match frames {
+            3 | 4 => checker.note_overflow(meta.id),
+            5 => other.note_overflow(meta.id),
+            _ => honestly(&mut checker, &specs, meta, bytes),
+        }
+    });
+    checker.merge(other);
+    checker.note_overflow(u64::MAX);
+    let accounts = checker.finish(&[generator]);
+    assert!(accounts.is_clean() && accounts.overflowed == 4, "{accounts}");
+    assert!(accounts.to_string().ends_with("lost = 0, overflowed = 4"), "{accounts}");
+}
+
+#[test]
+fn a_flow_that_returns_comes_out_as_it_went_in() {
+    let specs: Vec<FlowSpec> = (0..FLOWS)
+        .flat_map(|n| [flow(n, Protocol::UDP, false), denied(n, Protocol::TCP, true)])
+        .map(FlowSpec::returned)
+        .collect();
+    let (mut generator, mut checker) =
+        one(&specs, &Pattern { reply_share: 0.5, ..Pattern::default() });
+    for stage in [Stage::Open, Stage::Answer, Stage::Steady] {
+        each(&mut generator, stage, 10, |meta, bytes| checker.note_delivered(bytes, meta.port));
+    }
+    let accounts = checker.finish(&[generator]);
+    assert!(accounts.is_clean() && accounts.delivered > 0, "{accounts}");
+}
+
+#[test]
 fn one_seed_makes_the_same_bytes() {
     let bytes = |seed| {
         let specs = (0..100).map(|n| flow(n, Protocol::TCP, n % 2 == 0));

@@ -75,6 +75,8 @@ pub struct Accounts {
     pub leaks: u64,
     /// Frames dropped that should have been delivered, or been dropped for another reason.
     pub false_drops: u64,
+    /// Frames that found the queue in front of the switch full: lost, but not by the switch.
+    pub overflowed: u64,
     /// Frames of which nothing was heard.
     pub lost: u64,
     /// Fates of frames that were not sent or had one already.
@@ -253,6 +255,16 @@ impl Checker {
         }
     }
 
+    /// The frame with this number found the queue in front of the switch full.
+    pub fn note_overflow(&mut self, id: u64) {
+        self.accounts.overflowed += 1;
+        let flow = (id & 0xffff_ffff) as u32;
+        if self.expected.get(flow).is_some() {
+            let heard = &mut self.count(flow).dropped;
+            *heard = heard.wrapping_add(1);
+        }
+    }
+
     /// Takes over what another one of the same [`Traffic`](super::Traffic) has counted.
     pub fn merge(&mut self, other: Checker) {
         let pairs = [(&mut self.own, &other.own), (&mut self.replies, &other.replies)];
@@ -265,8 +277,9 @@ impl Checker {
         for (mine, others) in self.dropped.iter_mut().zip(other.dropped) {
             *mine += others;
         }
-        let Accounts { delivered, leaks, false_drops, findings, .. } = other.accounts;
+        let Accounts { delivered, leaks, false_drops, overflowed, findings, .. } = other.accounts;
         self.accounts.delivered += delivered;
+        self.accounts.overflowed += overflowed;
         self.accounts.leaks += leaks;
         self.accounts.false_drops += false_drops;
         findings.into_iter().for_each(|finding| self.accounts.find(finding));
@@ -354,10 +367,14 @@ impl Accounts {
 
 impl fmt::Display for Accounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Accounts { sent, delivered, dropped, leaks, false_drops, lost, surplus, .. } = self;
+        let Accounts { sent, delivered, dropped, leaks, false_drops, overflowed, .. } = self;
+        let Accounts { lost, surplus, .. } = self;
         let dropped: u64 = dropped.values().sum();
         write!(f, "sent = {sent}, delivered = {delivered}, dropped = {dropped}, ")?;
         write!(f, "leaks = {leaks}, false drops = {false_drops}, lost = {lost}")?;
+        if *overflowed > 0 {
+            write!(f, ", overflowed = {overflowed}")?;
+        }
         if *surplus > 0 {
             write!(f, ", surplus = {surplus}")?;
         }

@@ -118,6 +118,13 @@ pub(crate) struct OneWay {
 }
 
 impl FlowSpec {
+    /// The same flow where there is no switch, and every frame comes out as it went in, where it
+    /// went in.
+    pub fn returned(self) -> FlowSpec {
+        let arriving = Arriving { port: self.port, headers: self.headers };
+        FlowSpec { expected: Expected::Delivered(arriving), ..self }
+    }
+
     /// Its own direction, and that of the replies if it has any.
     pub(crate) fn directions(&self) -> (OneWay, Option<OneWay>) {
         let own = OneWay { port: self.port, headers: self.headers, expected: self.expected };

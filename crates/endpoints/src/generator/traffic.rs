@@ -228,6 +228,15 @@ impl TrafficGenerator {
         schedules.into_iter().flatten().for_each(Schedule::restart);
     }
 
+    /// Keeps to this rate from when the next stage is begun, whatever the pattern said, and sends
+    /// so many frames of fresh flows a second beside it.
+    pub fn set_rates(&mut self, rate: Rate, fresh: Rate) {
+        self.schedule = Some(Schedule::new(rate));
+        self.fresh_schedule = Some(Schedule::new(fresh));
+        // due frames are drawn one by one
+        self.plain = None;
+    }
+
     /// What it is at.
     pub fn stage(&self) -> Stage {
         self.stage

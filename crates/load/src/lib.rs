@@ -9,6 +9,7 @@ mod build;
 mod draw;
 mod drive;
 mod lanes;
+mod question;
 mod reason;
 mod reference;
 pub mod rules;
@@ -16,6 +17,7 @@ mod world;
 
 pub use drive::Drive;
 pub use lanes::{Fate, LaneWish, Lanes, LoadError, Sweep, Way};
+pub use question::Question;
 pub use reason::{reason, reason_name};
 pub use reference::{Answer, reference};
 pub use world::{BenchWorld, WorldShape};

@@ -3,6 +3,7 @@
 //! [`Live`] holds the threads and what controls them. Each runs a [`Seat`]: one
 //! [`Worker`](ringfence_switch::Worker) of the switch, the queues that it alone polls ([`PortQueue`])
 //! and its way out ([`Exit`]). [`LoadTest`] runs a load through them and checks every frame.
+//! [`PacedTest`] does so on a schedule, from a core of its own, to know how long each frame takes.
 //!
 //! What a worker touches while established frames flow is its own, but for the session table's
 //! lines and the epoch of the rules, which it reads. Commands reach it between two batches.
@@ -14,6 +15,7 @@ mod directory;
 mod exit;
 mod load;
 mod memory;
+mod paced;
 mod queue;
 mod ring;
 mod seat;
@@ -29,6 +31,7 @@ pub use load::{
     LoadTest, Logged, Until, Updates, UpdatesMade, WorkerFigures,
 };
 pub use memory::{FrameMemory, Frames};
+pub use paced::{Pace, PacedEnd, PacedExit, PacedOptions, PacedResult, PacedTest};
 pub use queue::PortQueue;
 pub use ring::{RingReceiver, RingSender, ring};
 pub use seat::{Progress, Seat};

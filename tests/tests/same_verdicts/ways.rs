@@ -171,6 +171,7 @@ pub struct Told(pub Vec<(FrameId, Verdict)>);
 
 impl Observer for Told {
     const WANTS_STEPS: bool = false;
+    const WANTS_PASSED: bool = true;
 
     fn event(&mut self, _: FrameId, _: impl FnOnce() -> Event) {}
 

@@ -361,14 +361,14 @@ const SPIN: Duration = Duration::from_micros(20);
 /// What is said of a panic that has been reported before.
 const REPORTED: &str = "reported before";
 
-fn panicked<T>(worker: usize, thread: JoinHandle<T>) -> LiveError {
+pub(crate) fn panicked<T>(worker: usize, thread: JoinHandle<T>) -> LiveError {
     match thread.join() {
         Ok(_) => LiveError::Panicked(worker, "it has stopped".to_owned()),
         Err(payload) => LiveError::Panicked(worker, message(&*payload)),
     }
 }
 
-fn message(payload: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn message(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
     text.unwrap_or_else(|| "without a message".to_owned())

@@ -3,6 +3,7 @@
 //! what is told of it in `result`.
 
 mod exit;
+pub(crate) mod notes;
 mod queue;
 mod result;
 
@@ -18,6 +19,7 @@ use super::{Live, LiveError, LiveOptions, Seat};
 use exit::Announced;
 pub use exit::{Check, LoadExit};
 pub use queue::LoadQueue;
+pub(crate) use result::latency_histogram;
 pub use result::{ChangeMade, Latencies, LoadResult, Logged, UpdatesMade, WorkerFigures};
 
 /// How a load test is run.

@@ -73,7 +73,7 @@ const SWEEP_MIN: usize = 64;
 /// Parts looked over at once at most, so that frames that come meanwhile wait little.
 const SLICES_MAX: u64 = 10;
 /// Times that a spinning worker does nothing between two looks at its queues.
-const PAUSES: usize = 16;
+pub(crate) const PAUSES: usize = 16;
 
 impl<Q: PortQueue, E: Exit> Seat<Q, E> {
     pub(crate) fn new(worker: Worker, queues: Vec<Q>, exit: E, config: &SeatConfig) -> Seat<Q, E> {

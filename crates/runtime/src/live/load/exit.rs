@@ -9,10 +9,8 @@ use crossbeam_utils::CachePadded;
 use ringfence_endpoints::generator::Checker;
 use ringfence_frame::Instant;
 use ringfence_load::reason;
-use ringfence_switch::{
-    BATCH_MAX, Because, Egress, Event, FrameId, Observer, PortId, Sink, Stage, Verdict,
-};
 
+use super::notes::{Keeps, Kind, LoadObserver, LoadSink, Met};
 use super::{Latencies, LoadOptions, Logged, WorkerFigures};
 use crate::live::{Exit, Frames, Progress};
 
@@ -49,53 +47,14 @@ pub struct LoadExit {
     done: Instant,
 }
 
-/// What went out.
-pub struct LoadSink {
-    keeps: bool,
-    out: [(u32, PortId); BATCH_MAX],
-    count: usize,
-    /// What does not lie in the batch: the fabric's own frames, fragments.
-    copies: Vec<(PortId, Vec<u8>)>,
-    own: u64,
-}
-
-/// What became of frames.
-pub struct LoadObserver {
-    wants: bool,
-    met: Vec<Met>,
-}
-
-/// A verdict in short.
-#[derive(Clone, Copy)]
-struct Met {
-    frame: FrameId,
-    stage: Stage,
-    because: Because,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Established,
-    New,
-    Denied,
-    Slow,
-}
-
 impl LoadExit {
     pub(crate) fn new(checker: Checker, options: &LoadOptions, announced: &Announced) -> LoadExit {
         let LoadOptions { check, latency, log, .. } = *options;
-        let sink = LoadSink {
-            keeps: check != Check::Nothing,
-            out: [(0, 0); BATCH_MAX],
-            count: 0,
-            copies: Vec::new(),
-            own: 0,
-        };
+        let keeps = if check == Check::Nothing { Keeps::Nothing } else { Keeps::Frames };
         let wants = latency || log > 0 || check == Check::Everything;
         LoadExit {
-            sink,
-            observer: LoadObserver { wants, met: Vec::with_capacity(2 * BATCH_MAX) },
+            sink: LoadSink::new(keeps),
+            observer: LoadObserver::new(wants),
             check,
             checker,
             latencies: latency.then(Box::default),
@@ -146,7 +105,7 @@ impl LoadExit {
     }
 
     fn check_deliveries(&mut self, frames: &Frames) {
-        for &(slot, port) in &self.sink.out[..self.sink.count] {
+        for &(slot, port) in self.sink.out() {
             self.checker.note_delivered(frames.frame(slot as usize), port);
         }
         for (port, bytes) in self.sink.copies.drain(..) {
@@ -164,21 +123,9 @@ impl LoadExit {
 
     fn record(&mut self, frames: &Frames, done: Instant) {
         let Some(latencies) = self.latencies.as_deref_mut() else { return };
-        let mut next = 0;
-        for met in &self.observer.met {
-            // verdicts come in the order of the frames, but for those of fragments that waited
-            let mut places = (next..frames.len()).chain(0..next);
-            let place = places.find(|&place| frames.meta(place).id == met.frame);
-            let Some(place) = place else { continue };
-            next = place + 1;
+        for (place, met) in self.observer.placed(frames) {
             let latency = done.as_ns().saturating_sub(frames.meta(place).scheduled_ns);
-            let histogram = match met.kind {
-                Kind::Established => &mut latencies.established,
-                Kind::New => &mut latencies.new,
-                Kind::Denied => &mut latencies.denied,
-                Kind::Slow => &mut latencies.slow,
-            };
-            histogram.saturating_record(latency);
+            latencies.record(met.kind, latency);
         }
     }
 
@@ -229,56 +176,7 @@ impl Exit for LoadExit {
         if self.log_max > 0 {
             self.keep(epoch, now);
         }
-        self.sink.count = 0;
+        self.sink.clear();
         self.observer.met.clear();
-    }
-}
-
-impl Sink for LoadSink {
-    #[inline]
-    fn room(&self, _: PortId) -> usize {
-        usize::MAX
-    }
-
-    #[inline]
-    fn put(&mut self, egress: Egress<'_>) {
-        if !self.keeps {
-            return;
-        }
-        match (egress.slot(), self.out.get_mut(self.count)) {
-            (Some(slot), Some(place)) => {
-                *place = (slot, egress.port());
-                self.count += 1;
-            }
-            _ if egress.frame().is_some() => {
-                self.copies.push((egress.port(), egress.bytes().to_vec()));
-            }
-            _ => self.own += 1,
-        }
-    }
-}
-
-impl Observer for LoadObserver {
-    const WANTS_STEPS: bool = false;
-    const WANTS_PASSED: bool = true;
-
-    #[inline]
-    fn event(&mut self, _: FrameId, _: impl FnOnce() -> Event) {}
-
-    #[inline]
-    fn verdict(&mut self, frame: FrameId, verdict: impl FnOnce() -> Verdict) {
-        if !self.wants {
-            return;
-        }
-        let verdict = verdict();
-        let mut sides = [verdict.outbound, verdict.inbound].into_iter().flatten();
-        let opens = sides.any(|side| side.because != Because::Session);
-        let kind = match (verdict.allowed, opens, verdict.because) {
-            (false, ..) => Kind::Denied,
-            (true, true, _) => Kind::New,
-            (true, false, Because::Session) => Kind::Established,
-            (true, false, _) => Kind::Slow,
-        };
-        self.met.push(Met { frame, stage: verdict.stage, because: verdict.because, kind });
     }
 }

@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use ringfence_frame::Instant;
 use ringfence_switch::{Because, FrameId, Stage};
 
+use super::notes::Kind;
 use crate::live::Applied;
 
 /// Longest latency that is told apart from longer ones.
@@ -161,7 +162,7 @@ fn per_second(count: u64, elapsed: Duration) -> f64 {
 
 impl Default for Latencies {
     fn default() -> Latencies {
-        let [established, new, denied, slow] = std::array::from_fn(|_| histogram());
+        let [established, new, denied, slow] = std::array::from_fn(|_| latency_histogram());
         Latencies { established, new, denied, slow }
     }
 }
@@ -175,6 +176,18 @@ impl Latencies {
             ("denied", &self.denied),
             ("slow path", &self.slow),
         ]
+    }
+
+    /// Notes one of a kind.
+    #[inline]
+    pub(crate) fn record(&mut self, kind: Kind, latency_ns: u64) {
+        let histogram = match kind {
+            Kind::Established => &mut self.established,
+            Kind::New => &mut self.new,
+            Kind::Denied => &mut self.denied,
+            Kind::Slow => &mut self.slow,
+        };
+        histogram.saturating_record(latency_ns);
     }
 
     fn add(&mut self, other: &Latencies) {
@@ -203,6 +216,6 @@ impl UpdatesMade {
     }
 }
 
-fn histogram() -> Histogram<u64> {
+pub(crate) fn latency_histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LATENCY_MAX_NS, DIGITS).expect("the bounds are sound")
 }

@@ -72,6 +72,18 @@ impl Latency {
         Latency { histogram: all }
     }
 
+    /// Latencies in nanoseconds that somebody else has recorded, put together.
+    pub fn of<'a>(histograms: impl IntoIterator<Item = &'a Histogram<u64>>) -> Latency {
+        let mut all = Recorder::new().histogram;
+        for histogram in histograms {
+            // what is longer than this one's longest counts as that
+            for step in histogram.iter_recorded() {
+                all.saturating_record_n(step.value_iterated_to(), step.count_at_value());
+            }
+        }
+        Latency { histogram: all }
+    }
+
     /// How many were measured.
     pub fn count(&self) -> u64 {
         self.histogram.len()
@@ -163,7 +175,7 @@ impl Latency {
 
 #[cfg(test)]
 mod tests {
-    use super::{Latency, Recorder};
+    use super::{Histogram, Latency, Recorder};
 
     fn latency(values: impl IntoIterator<Item = u64>) -> Latency {
         let mut recorder = Recorder::new();
@@ -204,6 +216,18 @@ mod tests {
         assert_eq!(all.percentile_ns(90.0), Some(90));
         two.reset();
         assert_eq!(Latency::merged([&one, &two]).count(), 50);
+    }
+
+    #[test]
+    fn what_others_recorded_is_put_together() {
+        let mut short = Histogram::<u64>::new_with_bounds(1, 1_000_000, 3).unwrap();
+        let mut long = Histogram::<u64>::new_with_bounds(1, u64::MAX / 2, 2).unwrap();
+        (1..=90).for_each(|ns| short.saturating_record(ns));
+        (0..10).for_each(|_| long.saturating_record(u64::MAX / 4));
+        let all = Latency::of([&short, &long]);
+        assert_eq!((all.count(), all.min_ns()), (100, 1));
+        assert_eq!(all.percentile_ns(90.0), Some(90));
+        assert!(all.max_ns() < 61_000_000_000, "{}", all.max_ns());
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod plot;
 mod prefetch;
 mod report;
 mod sample;
+pub mod search;
 pub mod trials;
 
 pub use clock::{Clock, Ticks};

@@ -53,7 +53,7 @@ pub fn play(history: History) -> (Log, Outcome) {
     let controller = Controller::new(fabric.clone(), layout);
     let ports = Ports::new(&fabric.world);
     let (done, judged) = channel();
-    let (enter, queues): (Vec<RingSender>, Vec<RingReceiver>) =
+    let (mut enter, queues): (Vec<RingSender>, Vec<RingReceiver>) =
         (0..WORKERS).map(|_| ring(64)).unzip();
     let recorder = || Recorder { outs: Outs::default(), told: Told::default(), done: done.clone() };
     let seats = queues.into_iter().map(|queue| (vec![queue], recorder())).collect();

@@ -144,7 +144,9 @@ impl Controller {
                 self.fabric.put(Change::PrefixList(list, entries));
                 if is_new {
                     self.changed.prefix_lists[list.0 as usize] = self.rules.epoch;
+                    // What no rule names any more may be named again: then by its new entries.
                     self.renew_sets(
+                        |set| set.classifier.goes_by_prefix_list(list),
                         |set| set.names.prefix_lists.contains(&list),
                         |set, policies| set.classifier.with_prefix_list(policies, list),
                     );
@@ -155,10 +157,10 @@ impl Controller {
                 self.fabric.put(Change::PortList(list, entries));
                 if is_new {
                     self.changed.port_lists[list.0 as usize] = self.rules.epoch;
-                    self.renew_sets(
-                        |set| set.names.port_lists.contains(&list),
-                        |set, policies| set.classifier.with_port_list(policies, list),
-                    );
+                    let names_it = |set: &Set| set.names.port_lists.contains(&list);
+                    self.renew_sets(names_it, names_it, |set, policies| {
+                        set.classifier.with_port_list(policies, list)
+                    });
                 }
             }
             Change::Timeouts(interface, timeouts) => {
@@ -212,22 +214,25 @@ impl Controller {
         }
     }
 
-    /// Compiles the sets that name a list whose entries have changed.
+    /// Compiles the sets that go by a list whose entries have changed, and notes for those that
+    /// name it that they have changed.
     fn renew_sets(
         &mut self,
+        goes_by_it: impl Fn(&Set) -> bool,
         names_it: impl Fn(&Set) -> bool,
         compile: impl Fn(&Set, &PolicySet) -> Classifier,
     ) {
         let Rules { sets, epoch, .. } = &mut self.rules;
         for id in 0..sets.len() {
             let set = sets.get(id);
-            if names_it(set) {
+            if goes_by_it(set) || names_it(set) {
+                let changed_at = if names_it(set) { *epoch } else { set.changed_at };
                 let renewed = Set {
                     groups: Arc::clone(&set.groups),
                     nic: set.nic,
                     classifier: compile(set, &self.fabric.policies),
                     names: set.names.clone(),
-                    changed_at: *epoch,
+                    changed_at,
                 };
                 *sets.get_mut(id) = Arc::new(renewed);
             }

@@ -34,17 +34,22 @@ impl Classifier {
         }
     }
 
-    /// The classifier after the entries of a prefix list have changed: compiled anew if one of its
-    /// rules names the list.
+    /// The classifier after the entries of a prefix list have changed: compiled anew if it
+    /// [goes by](Classifier::goes_by_prefix_list) the list.
     pub fn with_prefix_list(&self, policies: &PolicySet, list: PrefixListIndex) -> Classifier {
-        let names_it = |rules: &Rules| match rules {
-            Rules::Compiled(table) => table.number_of(&Object::PrefixList(list)).is_some(),
-            Rules::Plain(_) => true,
-        };
-        match self.rules.iter().any(names_it) {
+        match self.goes_by_prefix_list(list) {
             true => self.compiled_anew(policies),
             false => self.clone(),
         }
+    }
+
+    /// Whether it keeps the entries of a prefix list: one of its rules names the list, or has
+    /// named it and may do so again. (Beyond what is compiled it says so of every list.)
+    pub fn goes_by_prefix_list(&self, list: PrefixListIndex) -> bool {
+        self.rules.iter().any(|rules| match rules {
+            Rules::Compiled(table) => table.number_of(&Object::PrefixList(list)).is_some(),
+            Rules::Plain(_) => true,
+        })
     }
 
     /// The classifier after the entries of a port list have changed: the nodes of the objects whose

@@ -223,6 +223,29 @@ fn a_changed_interface() {
     check(&[open], &set_timeouts, "[]");
 }
 
+/// A list changes while no rule names it, and is named again: what counts are its entries then.
+#[test]
+fn a_list_that_changed_while_nobody_named_it() {
+    const NAMED: &[&str] = &["in allow 1 udp -1/-1 pl"];
+    let set_list = |lab: &mut Lab, range: &str| {
+        let change = Change::PrefixList(PrefixListIndex(0), vec![range.parse().unwrap()]);
+        lab.switch.apply(change, lab.now);
+    };
+    let visit = |lab: &mut Lab, port| {
+        let frame = lab.udp("visitor", "47.96.10.1", (port, 53), b"");
+        lab.send("visitor", &frame)[0].1.allowed
+    };
+    let mut lab = Lab::new(&[]);
+    lab.set_rules("sg-web", NAMED);
+    assert!(visit(&mut lab, 1));
+    for (port, range, expected) in [(2, "198.51.100.0/24", false), (3, "203.0.113.0/24", true)] {
+        lab.set_rules("sg-web", &[]);
+        set_list(&mut lab, range);
+        lab.set_rules("sg-web", NAMED);
+        assert_eq!(visit(&mut lab, port), expected, "{range}");
+    }
+}
+
 #[test]
 fn the_rules_of_a_classic_group_are_its_members_on_their_nic() {
     let mut fabric = fabric(&[

@@ -60,6 +60,13 @@ impl FlowWorker {
         Likely(table.index.look_ahead(hash, |line| table.prefetch_line(line, takes_notes)))
     }
 
+    /// Whether a line with `key` lies there.
+    #[inline]
+    pub fn lies_at<F: Family>(&self, likely: Likely, key: &F::Key) -> bool {
+        let line = F::table(&self.flows).get(likely.0.wrapping_sub(1));
+        line.is_some_and(|line| F::is_same(&line.key, key))
+    }
+
     /// Where the line with `key` lies.
     #[inline(never)]
     pub fn look_for<F: Family>(&self, key: &F::Key) -> Likely {

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ringfence_frame::Instant;
 
-use crate::kept::{IDLE_MAX_MS, KeptTimeouts};
+use crate::kept::{IDLE_MAX_MS, KeptTimeouts, TimeoutNumbers};
 use crate::quiescence::Quiescence;
 use crate::sync::{Acquire, AtomicU64, Pages, Relaxed};
 use crate::table::Table;
 use crate::usage::Usage;
 use crate::worker::FlowWorker;
-use crate::{FlowsConfig, InterfaceId, MemoryUse, Session, SessionId, V4, V6};
+use crate::{FlowsConfig, InterfaceId, MemoryUse, Session, SessionId, Timeouts, V4, V6};
 
 /// All flows of a fabric, shared by its workers.
 #[derive(Debug)]
@@ -60,6 +60,11 @@ impl Flows {
     /// summed up and not given away ([`FlowWorker::drain_tallies`]) goes with it.
     pub fn register(self: &Arc<Flows>) -> Option<FlowWorker> {
         FlowWorker::new(self)
+    }
+
+    /// The numbers under which sessions keep these timeouts, for [`NewHalf`](crate::NewHalf).
+    pub fn keep(&self, timeouts: &Timeouts) -> TimeoutNumbers {
+        self.kept.numbers(timeouts)
     }
 
     /// Sessions (halves of flows) in the table, dead ones that were not expired yet included.

@@ -20,6 +20,31 @@ const SET: u64 = 1 << 33;
 /// Milliseconds that a session may be idle: one direction seen, both, closing.
 pub(crate) type Idle = [u32; 3];
 
+/// The numbers under which an interface's timeouts are kept, by what sessions of each protocol keep
+/// ([`Flows::keep`](crate::Flows::keep)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TimeoutNumbers([u16; 4]);
+
+impl TimeoutNumbers {
+    /// A number whatever the protocol.
+    pub(crate) fn only(number: u16) -> TimeoutNumbers {
+        TimeoutNumbers([number; 4])
+    }
+
+    #[inline]
+    pub(crate) fn of(&self, protocol: Protocol) -> u16 {
+        match protocol {
+            Protocol::TCP => self.0[0],
+            Protocol::UDP => self.0[1],
+            Protocol::ICMP | Protocol::ICMPV6 => self.0[2],
+            _ => self.0[3],
+        }
+    }
+}
+
+/// One protocol of each kind that [`TimeoutNumbers::of`] tells apart, in its order.
+const KINDS: [Protocol; 4] = [Protocol::TCP, Protocol::UDP, Protocol::ICMP, Protocol::GRE];
+
 /// All triples.
 #[derive(Debug)]
 pub(crate) struct KeptTimeouts {
@@ -34,6 +59,11 @@ impl KeptTimeouts {
 
     pub(crate) fn bytes(&self) -> usize {
         self.words.len() * 8
+    }
+
+    /// The numbers of what sessions of any protocol keep.
+    pub(crate) fn numbers(&self, timeouts: &Timeouts) -> TimeoutNumbers {
+        TimeoutNumbers(KINDS.map(|protocol| self.number(timeouts, protocol)))
     }
 
     /// The number of what a session of `protocol` keeps. With more than 65,535 different triples

@@ -9,6 +9,7 @@
 
 mod fast;
 mod flows;
+mod fused;
 mod index;
 mod kept;
 mod layout;
@@ -16,6 +17,7 @@ mod life;
 mod limits;
 mod open;
 mod passage;
+mod place;
 mod quiescence;
 mod records;
 mod state;
@@ -32,6 +34,8 @@ mod worker;
 
 pub use fast::{Established, Likely};
 pub use flows::Flows;
+pub use fused::{Keyed, NewFlow, NewHalf};
+pub use kept::TimeoutNumbers;
 pub use limits::{Limit, Limits};
 pub use passage::{
     End, FlowsConfig, Forward, InterfaceId, MemoryUse, Opening, Passage, Session, SessionId, Step,

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use ringfence_frame::{Icmp, IcmpKind, Ip, Tcp, Transport};
+use ringfence_frame::{Icmp, IcmpKind, Tcp, Transport};
 
 use crate::flows::Flows;
 use crate::sweep::hint;
@@ -107,9 +107,9 @@ impl<F: Family> Hands<'_, F> {
     /// A packet of `len` bytes ran on line `run` of a record, at both ends of which it was let
     /// through: counts it, notes what it says, refreshes. As the specification has it, a RST or FIN
     /// outside the window does neither of the latter, and nothing refreshes what is closing.
-    pub(crate) fn advance(&mut self, record: u32, run: u32, ip: &Ip, len: u32) {
+    pub(crate) fn advance(&mut self, record: u32, run: u32, packet: &Transport, len: u32) {
         self.count(record, run, len);
-        match ip.transport {
+        match *packet {
             Transport::LaterFragment => return,
             Transport::Icmp(Icmp { kind: IcmpKind::Error { .. }, .. }) => return,
             Transport::Tcp(segment) => return self.advance_tcp(record, run, &segment),
@@ -260,7 +260,13 @@ impl<F: Family> Hands<'_, F> {
 
     /// A packet advances the half at `line` and not the other one: if that lives in the same record,
     /// they part. Returns the line where the half is now.
-    pub(crate) fn advance_alone(&mut self, line: u32, run: u32, ip: &Ip, len: u32) -> u32 {
+    pub(crate) fn advance_alone(
+        &mut self,
+        line: u32,
+        run: u32,
+        packet: &Transport,
+        len: u32,
+    ) -> u32 {
         let other = line ^ 1;
         let control = self.table.control(line / 2).load(Acquire);
         let mut line = line;
@@ -278,7 +284,7 @@ impl<F: Family> Hands<'_, F> {
             }
             // Without a record to spare both go on; there are spare ones for this.
         }
-        self.advance(line / 2, run, ip, len);
+        self.advance(line / 2, run, packet, len);
         line
     }
 

@@ -221,6 +221,18 @@ pub mod sealed {
         /// The numbers of a key.
         fn numbers(key: &Self::Key) -> &[u64];
 
+        /// The port of a key.
+        #[inline]
+        fn port(key: &Self::Key) -> super::PortId {
+            (Self::numbers(key)[0] & 0xff_ffff) as super::PortId
+        }
+
+        /// The protocol of a key.
+        #[inline]
+        fn protocol(key: &Self::Key) -> super::Protocol {
+            super::Protocol((Self::numbers(key)[0] >> 24) as u8)
+        }
+
         /// Whether a line has a key.
         fn is_same(words: &Self::Words, key: &Self::Key) -> bool;
 

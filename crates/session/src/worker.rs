@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ringfence_frame::{Direction, Instant, Ip, Protocol, Tuple};
 
 use crate::flows::Flows;
+use crate::fused::{Keyed, NewFlow};
 use crate::life::{Hands, Mine};
 use crate::open::is_opening_syn;
 use crate::sync::{Acquire, SeqCst};
@@ -101,7 +102,7 @@ impl FlowWorker {
     ) -> Option<HalfRef> {
         let found = self.find_key(Key::of(interface, direction, ip)?, now)?;
         let is_closing = || self.tcp_phase(found) == Some(TcpPhase::Closing);
-        (!(is_opening_syn(ip) && is_closing())).then_some(found)
+        (!(is_opening_syn(&ip.transport) && is_closing())).then_some(found)
     }
 
     /// The live session of `interface` that an ICMP error crossing it in `direction` is about:
@@ -235,6 +236,54 @@ impl FlowWorker {
                 Err((0, Limit::Sessions))
             }
         }
+    }
+
+    /// The key of packets with ports that come in at `port`, if they are of this family.
+    #[inline]
+    pub fn keyed<F: Family>(&self, port: InterfaceId, tuple: &Tuple) -> Option<Keyed<F>> {
+        let key = F::own(Key::new(port, Direction::Outbound, tuple, Requests::None))?;
+        Some(Keyed { key, hash: self.hash::<F>(&key) })
+    }
+
+    /// Whether anything is known under `key`: a session that lives or one that does not.
+    #[inline]
+    pub fn knows<F: Family>(&self, keyed: &Keyed<F>) -> bool {
+        let table = F::table(&self.flows);
+        table.index.find(keyed.hash, |line| table.is_key(line, &keyed.key)).is_some()
+    }
+
+    /// Opens a flow of which neither end knew, in one step: [`FlowWorker::reserve`] and
+    /// [`FlowWorker::commit`] for what is most often asked of them.
+    ///
+    /// # Errors
+    /// Which end found no room, and the limit that forbids it.
+    pub fn open<F: Family>(
+        &mut self,
+        flow: &NewFlow<'_, F>,
+        now: Instant,
+    ) -> Result<[Option<SessionId>; 2], (usize, Limit)> {
+        self.tick(now);
+        let is_tcp = flow.protocol() == Protocol::TCP;
+        let ends = [0, 1].map(|side| flow.halves[side].map(|_| F::port(&flow.keys[side].key)));
+        for side in 0..2 {
+            let Some(interface) = ends[side] else { continue };
+            if let Err(limit) = self.take_place(interface, is_tcp, now) {
+                self.give_places(&ends[..side], is_tcp);
+                return Err((side, limit));
+            }
+        }
+        let mut hands = self.hands::<F>(now);
+        match hands.table.take_record(&mut hands.mine.free[F::INDEX]) {
+            Some(record) => Ok(hands.open_fused(flow, record)),
+            None => {
+                self.give_places(&ends, is_tcp);
+                Err((usize::from(ends[0].is_none()), Limit::Sessions))
+            }
+        }
+    }
+
+    fn give_places(&self, ends: &[Option<InterfaceId>], is_tcp: bool) {
+        ends.iter().flatten().for_each(|interface| self.flows.usage.give(*interface, is_tcp));
     }
 
     fn take_place(

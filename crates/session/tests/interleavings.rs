@@ -15,6 +15,8 @@
 mod fast;
 #[path = "../src/flows.rs"]
 mod flows;
+#[path = "../src/fused.rs"]
+mod fused;
 #[path = "../src/index.rs"]
 mod index;
 #[path = "../src/kept.rs"]
@@ -29,6 +31,8 @@ mod limits;
 mod open;
 #[path = "../src/passage.rs"]
 mod passage;
+#[path = "../src/place.rs"]
+mod place;
 #[path = "../src/quiescence.rs"]
 mod quiescence;
 #[path = "../src/records.rs"]
@@ -56,6 +60,8 @@ mod worker;
 
 pub use fast::{Established, Likely};
 pub use flows::Flows;
+pub use fused::{Keyed, NewFlow, NewHalf};
+pub use kept::TimeoutNumbers;
 pub use limits::{Limit, Limits};
 pub use passage::{
     End, FlowsConfig, Forward, InterfaceId, MemoryUse, Opening, Passage, Session, SessionId, Step,

@@ -12,12 +12,14 @@ use foldhash::fast::FixedState;
 use crate::ranges::Ranges;
 use crate::{
     Cen, CenIndex, Edge, Interface, InterfaceIndex, Network, OnPremisesIndex, OutsideIndex,
-    VpcIndex, World,
+    VSwitchIndex, VpcIndex, World,
 };
 
 /// Made by [`World::index`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Directory {
+    /// For each interface.
+    homes: Vec<Home>,
     vpcs: Vec<VpcDirectory>,
     /// The ranges of each CEN's VPCs.
     cens: Vec<Ranges<VpcIndex>>,
@@ -30,6 +32,13 @@ pub(crate) struct Directory {
     outside_ipv6: HashMap<(Edge, u128), OutsideIndex>,
     pub(crate) interface_by_name: HashMap<String, InterfaceIndex>,
     pub(crate) outside_by_name: HashMap<String, OutsideIndex>,
+}
+
+/// Where an interface is at home, in little memory.
+#[derive(Clone, Copy, Debug)]
+struct Home {
+    vpc: Option<VpcIndex>,
+    vswitch: Option<VSwitchIndex>,
 }
 
 /// One VPC's part.
@@ -166,6 +175,23 @@ impl World {
         }
     }
 
+    /// The interface of `from`'s own VPC that has `target`, and whether a router lies between them, if
+    /// `from` is who has `source` there: what [`World::locate`] finds first, both ways. Interfaces
+    /// of one VPC have no other way to each other's private addresses.
+    pub fn neighbor(
+        &self,
+        from: InterfaceIndex,
+        source: IpAddr,
+        target: IpAddr,
+    ) -> Option<(InterfaceIndex, bool)> {
+        let directory = &self.directory;
+        let home = directory.homes.get(from.as_usize())?;
+        let owners = &directory.vpcs.get(home.vpc?.as_usize())?.owners;
+        let to = owners.get(target)?;
+        let is_routed = directory.homes.get(to.as_usize())?.vswitch != home.vswitch;
+        (owners.get(source) == Some(from)).then_some((to, is_routed))
+    }
+
     /// The interface to which the public address belongs: mapped to a VPC interface, of a classic
     /// public NIC, or an IPv6 address that reaches the Internet.
     pub fn owner_of_public(&self, address: IpAddr) -> Option<InterfaceIndex> {
@@ -216,6 +242,11 @@ impl World {
 
 impl Directory {
     fn add_interface(&mut self, index: InterfaceIndex, interface: &Interface) {
+        let vpc = match interface.network {
+            Network::Vpc(vpc) => Some(vpc),
+            Network::ClassicInternal | Network::ClassicPublic => None,
+        };
+        self.homes.push(Home { vpc, vswitch: interface.vswitch });
         self.interface_by_name.entry(interface.name.clone()).or_insert(index);
         match interface.network {
             Network::Vpc(vpc) => {

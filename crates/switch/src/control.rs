@@ -84,7 +84,6 @@ impl Controller {
         let ports = Arc::new(Ports::new(&world));
         let mut sets = Sets::default();
         let changed = Changed::never(&fabric.policies);
-        let rules = first_rules(&fabric, &changed, &mut sets);
         let limits = fabric.options.limits;
         let flows = Arc::new(Flows::new(FlowsConfig {
             limits,
@@ -95,6 +94,7 @@ impl Controller {
             seed: layout.seed,
             huge_pages: layout.huge_pages,
         }));
+        let rules = first_rules(&fabric, &flows, &changed, &mut sets);
         let options = (fabric.options, fabric.policies.options);
         let plane = Plane::new(world, ports, options, flows, rules.clone(), layout.workers_max);
         Controller { fabric, plane: Arc::new(plane), rules, sets, changed }
@@ -165,7 +165,9 @@ impl Controller {
             }
             Change::Timeouts(interface, timeouts) => {
                 self.fabric.put(Change::Timeouts(interface, timeouts));
-                self.rules.interfaces.get_mut(interface.as_usize()).timeouts = timeouts;
+                let kept = self.plane.flows.keep(&timeouts);
+                let rules = self.rules.interfaces.get_mut(interface.as_usize());
+                (rules.timeouts, rules.kept) = (timeouts, kept);
             }
         }
         self.plane.publish(self.rules.clone());
@@ -260,7 +262,7 @@ impl Controller {
     }
 }
 
-fn first_rules(fabric: &Fabric, changed: &Changed, sets: &mut Sets) -> Rules {
+fn first_rules(fabric: &Fabric, flows: &Flows, changed: &Changed, sets: &mut Sets) -> Rules {
     let Fabric { world, policies, timeouts, .. } = fabric;
     let mut tallies = first_of_rules(world.interfaces.len());
     let rule_tallies = policies.groups.iter().map(|group| {
@@ -279,7 +281,7 @@ fn first_rules(fabric: &Fabric, changed: &Changed, sets: &mut Sets) -> Rules {
     };
     let interfaces = world.interfaces.iter().zip(timeouts).map(|(interface, &timeouts)| {
         let set = sets.take(fabric, &mut rules, interface, changed);
-        InterfaceRules { set, moved_at: 0, timeouts }
+        InterfaceRules { set, moved_at: 0, timeouts, kept: flows.keep(&timeouts) }
     });
     let interfaces: Vec<InterfaceRules> = interfaces.collect();
     rules.interfaces = interfaces.into_iter().collect();

@@ -34,7 +34,7 @@ pub(crate) struct Staging {
 }
 
 /// The same of one group, in columns.
-struct Group {
+pub(crate) struct Group {
     kinds: [Kind; GROUP],
     hashes: [u64; GROUP],
     likely: [Likely; GROUP],
@@ -44,7 +44,7 @@ struct Group {
 
 /// Whether a frame is plain.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     /// It goes the long way.
     Long,
     V4,
@@ -69,6 +69,21 @@ struct Moment<'a> {
     epoch: u32,
     now_ms: u32,
     ports: &'a [PortFacts],
+}
+
+impl Staging {
+    /// Whether a frame may be of a family, and nothing is known of its flow where it should be.
+    #[inline]
+    pub(crate) fn may_begin<F: Plain>(&self, flows: &FlowWorker, at: (usize, usize)) -> bool {
+        let (group, place) = (&self.groups[at.0 % GROUPS], at.1);
+        match group.kinds[place] {
+            // TCP that turns a conversation's state was not looked up.
+            Kind::Long => true,
+            kind => {
+                kind == F::KIND && !flows.lies_at::<F>(group.likely[place], &F::keys(group)[place])
+            }
+        }
+    }
 }
 
 impl<'a> Moment<'a> {
@@ -127,6 +142,7 @@ impl State {
     ) {
         let end = frames.len().min(GROUP);
         let frames = &mut frames[..end];
+        self.openings.begin();
         let mut place = 0;
         while place < end {
             let from = place;
@@ -135,7 +151,9 @@ impl State {
                 place = self.forward::<V6, S, O>(scene, group, place, frames, sink, observer);
             }
             if place == from {
-                self.handle(*scene, &mut frames[place], sink, observer);
+                if !self.opening(scene, (group, place), frames, sink, observer) {
+                    self.handle(*scene, &mut frames[place], sink, observer);
+                }
                 place += 1;
             }
         }
@@ -277,7 +295,7 @@ fn pass_rare<F: Plain, S: Sink, O: Observer>(
 }
 
 /// In what plain frames of the two families differ.
-trait Plain: Family {
+pub(crate) trait Plain: Family {
     const KIND: Kind;
     /// In what their `link_word` differs from IPv4's.
     const LINK: u64;

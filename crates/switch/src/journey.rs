@@ -14,7 +14,7 @@
 use ringfence_cloud::{InterfaceIndex, Place, Reach, Route, Unreachable};
 use ringfence_frame::{Body, Direction, Ip, Tuple, parse};
 use ringfence_frame::{Frame, Instant};
-use ringfence_policy::Question;
+use ringfence_policy::{Decision, Question};
 use ringfence_session::{Established, Family, SessionId};
 
 use crate::admit::{Admitted, admit};
@@ -79,6 +79,12 @@ impl Passed {
     #[inline]
     pub(crate) fn established<F: Family>(_: &Established<'_, F>) -> Passed {
         Passed(())
+    }
+
+    /// Every interface on the way of a first packet was asked, and let it cross.
+    #[inline]
+    pub(crate) fn allowed(sides: [Option<Decision>; 2]) -> Option<Passed> {
+        sides.iter().flatten().all(|decision| decision.allowed).then_some(Passed(()))
     }
 }
 

@@ -10,7 +10,7 @@ use ringfence_policy::{
     Classifier, Decision, Nic, Object, PolicySet, PortListIndex, Ports, PrefixListIndex, Rule,
     RuleRef, SameGroup,
 };
-use ringfence_session::Timeouts;
+use ringfence_session::{TimeoutNumbers, Timeouts};
 
 use crate::pieces::Pieces;
 use crate::tally::{self, TallyId};
@@ -42,6 +42,8 @@ pub(crate) struct InterfaceRules {
     pub(crate) moved_at: u32,
     /// Timeouts of the sessions that it opens.
     pub(crate) timeouts: Timeouts,
+    /// The same by number.
+    pub(crate) kept: TimeoutNumbers,
 }
 
 /// Groups in the order in which they are attached, at one kind of NIC, compiled.

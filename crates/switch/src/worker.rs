@@ -7,6 +7,7 @@ use ringfence_frame::Instant;
 use ringfence_session::FlowWorker;
 
 use crate::established::{AHEAD, GROUP, Staging};
+use crate::foreseen::Openings;
 use crate::fragments::{Fate, Fragments, Held, Known};
 use crate::journey::{Arrival, Scene, Stop, Walk};
 use crate::plane::Plane;
@@ -51,6 +52,7 @@ pub(crate) struct State {
     pub(crate) fragments: Fragments,
     pub(crate) tallies: Tallies,
     pub(crate) staging: Box<Staging>,
+    pub(crate) openings: Box<Openings>,
     /// The millisecond at which it last looked for dead sessions.
     swept_ms: u64,
 }
@@ -62,9 +64,9 @@ impl Worker {
         let mut tallies = Tallies::new(&plane.ports);
         tallies.fit(&rules);
         let number = flows.number();
-        let staging = Box::default();
+        let (staging, openings) = (Box::default(), Box::default());
         let fragments = Fragments::default();
-        let state = State { flows, fragments, tallies, staging, swept_ms: 0 };
+        let state = State { flows, fragments, tallies, staging, openings, swept_ms: 0 };
         Some(Worker { number, plane: Arc::clone(plane), rules, state })
     }
 

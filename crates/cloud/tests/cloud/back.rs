@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ringfence_cloud::{Hop, Place, Route, World};
+use ringfence_cloud::{Hop, Path, Place, Route, World};
 
 use crate::text::{at, world};
 
@@ -33,9 +33,24 @@ outside classic-dns intranet_of_the_classic_network 100.100.2.136
 fn hops(world: &World, from: &str, source: IpAddr, target: IpAddr) -> Option<(usize, usize)> {
     let from = at(world, from);
     let there = world.locate(from, source, target).unwrap();
-    let back = world.is_symmetric(from, source, target, &there)?;
+    let back = world.is_symmetric(from, source, target, &there);
+    assert_eq!(neighbor(world, from, source, target), inside(&there, back.as_ref()));
+    let back = back?;
     mirrors(world, from, source, target, &there, &back);
     Some((there.hops.len(), back.hops.len()))
+}
+
+/// Who is reached in the sender's own VPC, and by how many routers, by the short question.
+fn neighbor(world: &World, from: Place, source: IpAddr, target: IpAddr) -> Option<(Place, usize)> {
+    let Place::Interface(from) = from else { return None };
+    let (to, is_routed) = world.neighbor(from, source, target)?;
+    Some((Place::Interface(to), usize::from(is_routed)))
+}
+
+/// The same by the ways there and back.
+fn inside(there: &Route, back: Option<&Route>) -> Option<(Place, usize)> {
+    let is_inside = |route: &Route| matches!(route.path, Path::SameVSwitch | Path::SameVpc);
+    (is_inside(there) && is_inside(back?)).then_some((there.to, there.hops.len()))
 }
 
 /// What the answer to the answer meets is the way there.

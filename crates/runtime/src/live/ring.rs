@@ -1,9 +1,10 @@
 //! Bounded rings of frames from one thread to another. Their memory is asked for once and goes round:
 //! to put a frame in allocates nothing and locks nothing.
 //!
-//! A frame lies in a place of the ring as words that either thread may touch. Which places are whose
-//! is said by two counts, of frames put in and of frames taken out, each written by one thread; they
-//! are published once for a burst, so that the lines that they lie on seldom change cores.
+//! A frame lies in a place of the ring as words that either thread may touch, what is known of it
+//! apart, so that a short one takes a line and a half. Which places are whose is said by two counts, of
+//! frames put in and of frames taken out, each written by one thread; they are published once for a
+//! burst, so that the lines that they lie on seldom change cores.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,10 +17,9 @@ use ringfence_memory::{Pages, Zeroed};
 use super::{Frames, PortQueue, Waker};
 
 const WORD: usize = size_of::<u64>();
-/// Words of one place: what is known of the frame, then the frame.
+/// Words of a frame's place, and of what is known of it.
 const PLACE_WORDS: usize = SLOT_STRIDE / WORD;
 const HEAD_WORDS: usize = 4;
-const _: () = assert!(HEAD_WORDS * WORD + SLOT_LEN <= SLOT_STRIDE);
 /// Rings of this many bytes lie on huge pages where they can be had.
 const HUGE_FROM: usize = 2 << 20;
 
@@ -29,6 +29,7 @@ pub fn ring(capacity: usize) -> (RingSender, RingReceiver) {
     let pages = if capacity * SLOT_STRIDE < HUGE_FROM { Pages::Normal } else { Pages::Huge };
     let shared = Arc::new(Shared {
         words: Zeroed::new(capacity * PLACE_WORDS, pages),
+        heads: Zeroed::new(capacity, Pages::Normal),
         capacity,
         put: CachePadded::default(),
         taken: CachePadded::default(),
@@ -41,6 +42,8 @@ pub fn ring(capacity: usize) -> (RingSender, RingReceiver) {
 
 struct Shared {
     words: Zeroed<AtomicU64>,
+    /// Port and length, mark, number, scheduled time.
+    heads: Zeroed<[AtomicU64; HEAD_WORDS]>,
     capacity: usize,
     /// Frames put in so far. What was written before is seen by whoever reads it.
     put: CachePadded<AtomicU64>,
@@ -102,12 +105,11 @@ impl RingSender {
             meta.id,
             meta.scheduled_ns,
         ];
-        let words = self.shared.place(self.place);
-        for (word, value) in words.iter().zip(head) {
+        for (word, value) in self.shared.heads[self.place].iter().zip(head) {
             word.store(value, Ordering::Relaxed);
         }
+        let words = self.shared.place(self.place);
         let (whole, rest) = bytes.as_chunks::<WORD>();
-        let words = &words[HEAD_WORDS..];
         for (word, chunk) in words.iter().zip(whole) {
             word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
         }
@@ -214,13 +216,13 @@ impl Shared {
     /// Copies a frame out, what lies behind it in its last word included.
     #[inline]
     fn read(&self, place: usize, bytes: &mut [u8; SLOT_STRIDE]) -> (FrameMeta, u32) {
-        let words = self.place(place);
+        let head = &self.heads[place];
         let [lens, mark, id, scheduled_ns] =
-            std::array::from_fn(|at| words[at].load(Ordering::Relaxed));
+            std::array::from_fn(|at| head[at].load(Ordering::Relaxed));
         let len = lens as u32;
         let (chunks, _) = bytes.as_chunks_mut::<WORD>();
         let chunks = &mut chunks[..(len as usize).div_ceil(WORD)];
-        for (chunk, word) in chunks.iter_mut().zip(&words[HEAD_WORDS..]) {
+        for (chunk, word) in chunks.iter_mut().zip(self.place(place)) {
             *chunk = word.load(Ordering::Relaxed).to_ne_bytes();
         }
         (FrameMeta { port: (lens >> 32) as u32, len, id, scheduled_ns }, mark as u32)

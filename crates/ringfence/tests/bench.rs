@@ -1,10 +1,18 @@
-//! `bench` from outside: what is refused, and how `bench table` finds the program that does it.
+//! `bench` from outside: what is refused, how `bench table` finds the program that does it, and what
+//! short runs of the others print and write. No figure is held to anything.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const LOAD: &str = "tests/fixtures/load.yaml";
+/// Measurements with `--scenario`.
+const TAKE_SCENARIOS: &[&str] = &["switch"];
+const NO_LOAD: &str = "tests/fixtures/web.yaml";
 
 /// The binary alone in a folder of this test's own.
 fn alone(name: &str) -> PathBuf {
@@ -99,15 +107,101 @@ fn wrong_words_are_wrong_usage() {
     check(&["bench", "switch", "--flows", "0"], "at least 1");
     check(&["bench", "latency", "--rate", "0"], "0");
     check(&["bench", "table", "--only", "btree"], "hashbrown");
+    check(&["bench", "switch", "--flows", "5", "--scenario", LOAD], "cannot be used with");
     check(&["bench", "classifier", "--rules", "x", "--shape", "acl"], "cannot be used with");
+}
+
+/// What a run prints; it is to end well.
+fn printed(args: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringfence"));
+    command.args(args).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn document(args: &[&str]) -> Value {
+    serde_json::from_str(&printed(&[args, &["-o", "json"]].concat())).unwrap()
+}
+
+/// The rows of a table.
+fn rows<'a>(document: &'a Value, table: &str) -> &'a [Value] {
+    let tables = document["tables"].as_array().unwrap();
+    let found = tables.iter().find(|it| it["id"] == table);
+    found.unwrap_or_else(|| panic!("no table {table}: {document}"))["rows"].as_array().unwrap()
+}
+
+/// Nothing went wrong with any frame of `document`'s table, and there were some.
+fn check_clean(document: &Value, table: &str, counts: &[&str]) {
+    for row in rows(document, table) {
+        for wrong in ["leaks", "false_drops"] {
+            assert_eq!(row[wrong], 0, "{row}");
+        }
+        assert!(counts.iter().all(|&count| row[count].as_u64() > Some(0)), "{row}");
+    }
+}
+
+fn texts<'a>(rows: &'a [Value], key: &str) -> Vec<&'a str> {
+    rows.iter().map(|row| row[key].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_scenario_s_traffic_goes_through_the_switch() {
+    let args = ["bench", "switch", "--trials", "1", "--seconds", "0.005", "--scenario", LOAD];
+    let found = document(&args);
+    let rows = rows(&found, "scenario");
+    assert_eq!(texts(rows, "load"), ["A load of every kind"; 2]);
+    for (row, workers) in rows.iter().zip(1..) {
+        assert_eq!((&row["flows"], &row["rules"]), (&Value::from(80), &Value::from(2)));
+        assert_eq!(row["workers"], workers);
+    }
+    check_clean(&found, "scenario", &["delivered", "dropped"]);
+    assert_eq!(found["tables"].as_array().unwrap().len(), 1);
+    let text = printed(&args);
+    assert!(text.contains("The scenario's traffic"), "{text}");
+}
+
+#[test]
+fn a_scenario_that_is_no_load_is_refused() {
+    let check = |args: &[&str], code: i32, part: &str| {
+        for measurement in TAKE_SCENARIOS {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_ringfence"));
+            command.args(["bench", measurement]).args(args);
+            let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+            assert!(said.contains(part), "{args:?}: {said}");
+            assert!(output.stdout.is_empty(), "{args:?}");
+        }
+    };
+    check(&["--scenario", NO_LOAD], 5, "web.yaml: nothing to send: the scenario has no `traffic`");
+    check(&["--scenario", "tests/fixtures/broken.yaml"], 2, "broken.yaml:");
+    check(&["--scenario", "tests/fixtures/broken.yaml", "-o", "json"], 2, "\"valid\": false");
+    check(&["--scenario", "no-such.yaml"], 2, "cannot read no-such.yaml");
+    let many = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("too-many-flows.yaml");
+    let limits = "options: { limits: { sessions_per_interface: 50 } }";
+    fs::write(&many, format!("{}{limits}\n", fs::read_to_string(LOAD).unwrap())).unwrap();
+    check(
+        &["--scenario", many.to_str().unwrap()],
+        2,
+        "41 flows at `b` are more than the 12 sessions",
+    );
+}
+
+#[test]
+fn more_workers_than_ports_are_refused() {
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_ringfence"));
+    let scenario = format!("{}/{LOAD}", env!("CARGO_MANIFEST_DIR"));
+    let output = run(&binary, &["bench", "switch", "--workers", "9", "--scenario", &scenario]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("too few ports for so many workers"), "{said}");
 }
 
 #[test]
 fn what_is_not_built_yet_says_so() {
-    let binary = PathBuf::from(env!("CARGO_BIN_EXE_ringfence"));
-    for args in [&["bench", "latency"][..], &["bench", "switch", "--scenario", "any.yaml"]] {
-        let output = run(&binary, args);
-        assert_eq!(output.status.code(), Some(3), "{args:?}");
-        assert!(String::from_utf8(output.stderr).unwrap().contains("not built yet"), "{args:?}");
-    }
+    let output = run(&PathBuf::from(env!("CARGO_BIN_EXE_ringfence")), &["bench", "latency"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("not built yet"));
 }

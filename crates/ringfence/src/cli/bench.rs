@@ -271,7 +271,7 @@ pub(crate) struct SwitchArgs {
     #[arg(long, value_enum, default_value_t = Families::Both)]
     pub(crate) family: Families,
     /// Topology, rules and traffic of this scenario instead of made ones.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["flows", "family"])]
     pub(crate) scenario: Option<PathBuf>,
 }
 

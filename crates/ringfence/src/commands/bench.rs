@@ -7,7 +7,13 @@ mod switch;
 mod table;
 mod updates;
 
+use std::path::Path;
+
+use ringfence_scenario::load_test::{LoadTestError, ScenarioLoad, load_test};
+use ringfence_switch::Layout;
+
 use crate::cli::bench::{Bench, BenchArgs};
+use crate::files;
 use crate::outcome::{Failure, Outcome};
 use crate::output::Output;
 
@@ -20,6 +26,31 @@ pub(crate) fn bench(args: &BenchArgs, output: &Output) -> Result<Outcome, Failur
         Bench::Latency(args) => latency::latency(args, output),
         Bench::Updates(args) => updates::updates(args, output),
     }
+}
+
+/// How a measured switch lies in memory.
+fn layout(workers: usize, flows_max: usize, seed: u64) -> Layout {
+    Layout {
+        workers_max: workers,
+        flows_max: Some(flows_max),
+        numbered: false,
+        huge_pages: true,
+        seed,
+    }
+}
+
+/// The load that a scenario's generators make, and the scenario's title.
+fn scenario_load(path: &Path, output: &Output) -> Result<(ScenarioLoad, String), Failure> {
+    let scenario = files::scenario(path, output)?;
+    match load_test(&scenario) {
+        Ok(load) => Ok((load, scenario.title)),
+        Err(error @ LoadTestError::NoTraffic(_)) => Err(Failure::Nothing(error.to_string())),
+        Err(error) => Err(Failure::Usage(error.to_string())),
+    }
+}
+
+fn failed(error: impl ToString) -> Failure {
+    Failure::Runtime(error.to_string())
 }
 
 /// What a measurement says that is still to come.

@@ -109,17 +109,17 @@ impl Measured {
 
     fn row(&self, workers: usize, args: &UpdatesArgs) -> Result<Row, Failure> {
         let mut test = self.start(workers)?;
-        test.open().map_err(failed)?;
+        test.open().map_err(super::failed)?;
         let until = Until::For(trial(args));
         let (mut with, mut without) = (Vec::new(), Vec::new());
         for _ in 0..args.measure.trials {
-            without.push(test.run(until, None).map_err(failed)?);
+            without.push(test.run(until, None).map_err(super::failed)?);
             let mut next = |epoch: u32| Some(self.change(epoch));
             let updates = Updates { per_second: args.rate, next: &mut next };
-            with.push(test.run(until, Some(updates)).map_err(failed)?);
+            with.push(test.run(until, Some(updates)).map_err(super::failed)?);
         }
         let stale = with.iter().chain(&without).map(|result| result.stale).sum();
-        let accounts = test.finish().map_err(failed)?.accounts;
+        let accounts = test.finish().map_err(super::failed)?.accounts;
         Ok(Row { rules: self.rules, workers, with, without, stale, accounts })
     }
 
@@ -143,7 +143,7 @@ impl Measured {
         self.expect(&mut traffic);
         let controller = Controller::new(self.world.fabric.clone(), layout);
         let options = LoadOptions { workers, ..LoadOptions::default() };
-        LoadTest::start(controller, traffic, &options).map_err(failed)
+        LoadTest::start(controller, traffic, &options).map_err(super::failed)
     }
 
     /// The change that makes an epoch.
@@ -216,10 +216,6 @@ fn changes(world: &BenchWorld) -> Result<[Change; STATES as usize], Failure> {
 
 fn index(place: usize) -> u32 {
     u32::try_from(place).expect("rules and interfaces are counted by 32 bits")
-}
-
-fn failed(error: impl ToString) -> Failure {
-    Failure::Runtime(error.to_string())
 }
 
 impl Row {

@@ -1,14 +1,19 @@
 //! The loads that are measured: which flows, on how many workers, in which world.
 
-use ringfence_endpoints::generator::{FlowSpec, Fresh, Pattern, Sizes, Traffic};
+use std::rc::Rc;
+
+use ringfence_endpoints::generator::{Expected, FlowSpec, Fresh, Pattern, Sizes, Traffic};
 use ringfence_frame::{Family, Protocol};
 use ringfence_load::{BenchWorld, Fate, LaneWish, Lanes, WorldShape};
 use ringfence_measure::Clock;
+use ringfence_scenario::load_test::ScenarioLoad;
 use ringfence_switch::Controller;
 
-use super::rig::{Rig, Time, layout, pattern};
+use super::rig::{Rig, Time, pattern};
 use crate::cli::bench::{Families, SwitchArgs};
+use crate::commands::bench::{failed, layout, scenario_load};
 use crate::outcome::Failure;
+use crate::output::Output;
 
 /// Interfaces of the world, and rules in each group where the load is not about rules.
 const INTERFACES: u32 = 64;
@@ -30,11 +35,12 @@ pub(super) enum Kind {
     New,
     Denied,
     Mixed,
+    Scenario,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 5] =
-        [Kind::Established, Kind::Crossing, Kind::New, Kind::Denied, Kind::Mixed];
+    pub(super) const ALL: [Kind; 6] =
+        [Kind::Established, Kind::Crossing, Kind::New, Kind::Denied, Kind::Mixed, Kind::Scenario];
 
     pub(super) fn id(self) -> &'static str {
         match self {
@@ -43,6 +49,7 @@ impl Kind {
             Kind::New => "new",
             Kind::Denied => "denied",
             Kind::Mixed => "mixed",
+            Kind::Scenario => "scenario",
         }
     }
 
@@ -53,6 +60,7 @@ impl Kind {
             Kind::New => "New flows, both interfaces decided",
             Kind::Denied => "Frames that are denied",
             Kind::Mixed => "A mix: TCP and UDP, both families, IMIX, new flows, denied frames",
+            Kind::Scenario => "The scenario's traffic",
         }
     }
 }
@@ -68,10 +76,54 @@ pub(super) struct Load {
     family: Family,
     protocol: Protocol,
     fate: Fate,
+    /// What a scenario has instead of a made world.
+    given: Option<Rc<ScenarioLoad>>,
 }
 
 /// The loads that the arguments ask for.
-pub(super) fn all(args: &SwitchArgs) -> Result<Vec<Load>, Failure> {
+pub(super) fn all(args: &SwitchArgs, output: &Output) -> Result<Vec<Load>, Failure> {
+    match &args.scenario {
+        Some(path) => {
+            let (given, title) = scenario_load(path, output)?;
+            of_scenario(&Rc::new(given), &title, &args.workers)
+        }
+        None => Ok(made(args)),
+    }
+}
+
+/// A scenario's traffic on each number of workers, all of which have ports to poll.
+fn of_scenario(
+    given: &Rc<ScenarioLoad>,
+    title: &str,
+    workers: &[usize],
+) -> Result<Vec<Load>, Failure> {
+    let flows = &given.flows;
+    let all_have_ports = |workers: usize| {
+        (0..workers).all(|it| flows.iter().any(|flow| flow.port as usize % workers == it))
+    };
+    let delivered = |flow: &&FlowSpec| matches!(flow.expected, Expected::Delivered(_));
+    let is_ipv6 = |flow: &FlowSpec| flow.headers.tuple.family() == Family::Ipv6;
+    let family = if flows.iter().any(is_ipv6) { Family::Ipv6 } else { Family::Ipv4 };
+    let rules: usize =
+        given.world.fabric.policies.groups.iter().map(|group| group.rules.len()).sum();
+    let load = |workers: usize| Load {
+        kind: Kind::Scenario,
+        name: title.to_owned(),
+        flows: flows.iter().filter(delivered).count(),
+        rules: u32::try_from(rules).unwrap_or(u32::MAX),
+        given: Some(Rc::clone(given)),
+        ..Load::established(family, Protocol::UDP, 0, workers)
+    };
+    let workers: Vec<usize> = workers.iter().copied().filter(|&it| all_have_ports(it)).collect();
+    match workers.is_empty() {
+        true => Err(Failure::Usage(
+            "the scenario's generators send from too few ports for so many workers".to_owned(),
+        )),
+        false => Ok(workers.into_iter().map(load).collect()),
+    }
+}
+
+fn made(args: &SwitchArgs) -> Vec<Load> {
     let families: &[Family] = match args.family {
         Families::V4 => &[Family::Ipv4],
         Families::V6 => &[Family::Ipv6],
@@ -113,7 +165,7 @@ pub(super) fn all(args: &SwitchArgs) -> Result<Vec<Load>, Failure> {
         let mixed = Load::established(Family::Ipv4, Protocol::TCP, FLOWS, workers);
         loads.push(Load { kind: Kind::Mixed, name: "mix".to_owned(), ..mixed });
     }
-    Ok(loads)
+    loads
 }
 
 impl Load {
@@ -132,6 +184,7 @@ impl Load {
             family,
             protocol,
             fate: Fate::Allowed,
+            given: None,
         }
     }
 
@@ -152,35 +205,45 @@ impl Load {
     pub(super) fn live_flows(&self) -> usize {
         match self.kind {
             Kind::Denied => 0,
-            Kind::Established | Kind::Crossing | Kind::New | Kind::Mixed => self.flows,
+            Kind::Established | Kind::Crossing | Kind::New | Kind::Mixed | Kind::Scenario => {
+                self.flows
+            }
         }
     }
 
     /// The switch with this load.
     pub(super) fn rig(&self, seed: u64, clock: &Clock) -> Result<Rig, Failure> {
-        let shape =
-            WorldShape { interfaces: INTERFACES, rules: self.rules, ..WorldShape::default() };
-        let world = BenchWorld::new(&shape, seed);
         let workers = self.workers;
         let queue_of = move |port: u32| port as usize % workers;
-        let flows = self.flow_specs(&world, seed)?;
-        let traffic = Traffic::new(flows, workers, queue_of, &self.pattern(), seed);
-        let traffic = traffic.map_err(failed)?;
+        let (fabric, flows, pattern) = match &self.given {
+            Some(given) => (given.world.fabric.clone(), given.flows.clone(), given.pattern),
+            None => {
+                let shape = WorldShape {
+                    interfaces: INTERFACES,
+                    rules: self.rules,
+                    ..WorldShape::default()
+                };
+                let world = BenchWorld::new(&shape, seed);
+                let flows = self.flow_specs(&world, seed)?;
+                (world.fabric, flows, self.pattern())
+            }
+        };
+        let traffic = Traffic::new(flows, workers, queue_of, &pattern, seed).map_err(failed)?;
         let (flows_max, time) = match self.kind {
             Kind::New => (2 * NEW_FLOWS_LIVE, Time::FramesPerMs(NEW_FLOWS_PER_MS / workers as u64)),
             Kind::Mixed => (4 * NEW_FLOWS_LIVE, Time::Real),
-            Kind::Established | Kind::Crossing | Kind::Denied => {
+            Kind::Established | Kind::Crossing | Kind::Denied | Kind::Scenario => {
                 // four fifths full
                 (self.flows.max(1 << 14) * 5 / 4, Time::Real)
             }
         };
         let layout = layout(workers, flows_max, seed);
-        Rig::new(Controller::new(world.fabric.clone(), layout), traffic, time, clock)
+        Rig::new(Controller::new(fabric, layout), traffic, time, clock)
     }
 
     fn pattern(&self) -> Pattern {
         match self.kind {
-            Kind::Established | Kind::Crossing => pattern(0.5),
+            Kind::Established | Kind::Crossing | Kind::Scenario => pattern(0.5),
             Kind::New => Pattern { fresh: Fresh::Share(1.0), ..Pattern::default() },
             Kind::Denied => Pattern { denied_share: 1.0, ..Pattern::default() },
             Kind::Mixed => Pattern {
@@ -204,7 +267,7 @@ impl Load {
         };
         let lanes = |wish: &LaneWish| self.lanes(world, wish, seed);
         match self.kind {
-            Kind::Established | Kind::Crossing | Kind::Denied => {
+            Kind::Established | Kind::Crossing | Kind::Denied | Kind::Scenario => {
                 Ok(lanes(&wish)?.flows(self.flows).collect())
             }
             Kind::New => Ok(lanes(&wish)?.fresh().collect()),
@@ -238,8 +301,4 @@ impl Load {
         let accept = move |from: u32, to: u32| (from % workers == to % workers) != crosses;
         world.lanes_between(wish, seed, accept).map_err(failed)
     }
-}
-
-fn failed(error: impl ToString) -> Failure {
-    Failure::Runtime(error.to_string())
 }

@@ -13,7 +13,7 @@ use ringfence_load::reason;
 use ringfence_measure::{Clock, Ticks};
 use ringfence_runtime::live::{FrameMemory, Frames};
 use ringfence_switch::{
-    Controller, Egress, Event, FrameId, Incoming, Layout, Observer, PortId, Sink, Verdict, Worker,
+    Controller, Egress, Event, FrameId, Incoming, Observer, PortId, Sink, Verdict, Worker,
 };
 
 use crate::outcome::Failure;
@@ -245,17 +245,6 @@ impl Observer for Drops<'_> {
             let dropped: Reason = reason(verdict.stage, verdict.because);
             self.checker.note_dropped(frame, dropped);
         }
-    }
-}
-
-/// How a rig's switch lies in memory.
-pub(super) fn layout(workers: usize, flows_max: usize, seed: u64) -> Layout {
-    Layout {
-        workers_max: workers,
-        flows_max: Some(flows_max),
-        numbered: false,
-        huge_pages: true,
-        seed,
     }
 }
 

@@ -72,6 +72,15 @@ impl Latency {
         Latency { histogram: all }
     }
 
+    /// Several, put together.
+    pub fn together<'a>(parts: impl IntoIterator<Item = &'a Latency>) -> Latency {
+        let mut all = Recorder::new().histogram;
+        for part in parts {
+            all.add(&part.histogram).expect("all recorders have the same bounds");
+        }
+        Latency { histogram: all }
+    }
+
     /// Latencies in nanoseconds that somebody else has recorded, put together.
     pub fn of<'a>(histograms: impl IntoIterator<Item = &'a Histogram<u64>>) -> Latency {
         let mut all = Recorder::new().histogram;
@@ -227,6 +236,7 @@ mod tests {
         let all = Latency::of([&short, &long]);
         assert_eq!((all.count(), all.min_ns()), (100, 1));
         assert_eq!(all.percentile_ns(90.0), Some(90));
+        assert_eq!(Latency::together([&all, &all]).count(), 200);
         assert!(all.max_ns() < 61_000_000_000, "{}", all.max_ns());
     }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 const LOAD: &str = "tests/fixtures/load.yaml";
 /// Measurements with `--scenario`.
-const TAKE_SCENARIOS: &[&str] = &["switch"];
+const TAKE_SCENARIOS: &[&str] = &["switch", "latency"];
 const NO_LOAD: &str = "tests/fixtures/web.yaml";
 
 /// The binary alone in a folder of this test's own.
@@ -147,6 +147,61 @@ fn texts<'a>(rows: &'a [Value], key: &str) -> Vec<&'a str> {
 }
 
 #[test]
+fn latency_is_told_by_load_and_by_what_happened() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-latency");
+    let _ = fs::remove_dir_all(&folder);
+    let [hgrm, svg, html] = ["hgrm", "svg", "page.html"].map(|it| folder.join(it));
+    let paths = [&hgrm, &svg, &html].map(|path| path.to_str().unwrap());
+    let args = ["bench", "latency", "--trials", "1", "--seconds", "0.2", "--rate", "60000"];
+    let files = ["--hgrm", paths[0], "--svg", paths[1], "--html", paths[2]];
+    let document = document(&[&args[..], &files].concat());
+    assert_eq!(
+        (&document["measurement"], &document["parameters"]["trials"]),
+        (&Value::from("latency"), &Value::from(1))
+    );
+    let kinds = texts(rows(&document, "latency"), "kind");
+    assert_eq!(kinds, ["empty", "established", "new", "denied", "slow path"]);
+    assert_eq!(texts(rows(&document, "over-empty"), "kind"), kinds[1..]);
+    assert_eq!(texts(rows(&document, "offered"), "pipeline"), ["switch", "empty"]);
+    check_clean(&document, "checks", &["sent", "delivered", "questions", "answers"]);
+    // no search, no table of what it found
+    assert!(!document["tables"].to_string().contains("highest-rate"));
+    for row in rows(&document, "latency") {
+        let (p50, max) = (&row["p50_ns"], &row["max_ns"]);
+        assert!(p50.is_null() || p50.as_f64() <= max.as_f64(), "{row}");
+    }
+
+    let text = fs::read_to_string(hgrm.join("given-established.hgrm")).unwrap();
+    assert!(text.trim_start().starts_with("Value     Percentile TotalCount"), "{text}");
+    assert!(hgrm.join("given-slow-path.hgrm").exists() && hgrm.join("given-empty.hgrm").exists());
+    let plot = fs::read_to_string(svg.join("given.svg")).unwrap();
+    assert!(plot.contains("established") && plot.contains("empty"), "{plot}");
+    assert!(fs::read_to_string(&html).unwrap().contains("Over the empty pipeline"));
+}
+
+#[test]
+fn latency_begins_with_the_highest_rate_without_loss() {
+    let args = ["bench", "latency", "--trials", "1", "--seconds", "0.02", "--scenario", LOAD];
+    let found = document(&args);
+    let highest = rows(&found, "highest-rate");
+    assert_eq!(texts(highest, "pipeline"), ["switch", "switch", "empty"]);
+    let lowest = |row: &Value| row["rate_mpps"]["min"].as_f64().unwrap();
+    assert!(highest.iter().all(|row| lowest(row) >= 0.001), "{highest:?}");
+    let loads = texts(rows(&found, "offered"), "load");
+    assert_eq!(loads, ["10 %", "10 %", "50 %", "50 %", "90 %", "90 %"]);
+    // nothing new comes in from a scenario, and nobody asks the fabric
+    assert!(!found["tables"].to_string().contains("slow path"));
+    check_clean(&found, "checks", &["sent", "delivered"]);
+    let notes = found["notes"].to_string();
+    assert!(notes.contains("A load of every kind") && notes.contains("10.0 % of frames denied"));
+
+    let text = printed(&args);
+    for words in ["The highest rate", "Over the empty pipeline", "established", "false drops"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+#[test]
 fn a_scenario_s_traffic_goes_through_the_switch() {
     let args = ["bench", "switch", "--trials", "1", "--seconds", "0.005", "--scenario", LOAD];
     let found = document(&args);
@@ -197,11 +252,4 @@ fn more_workers_than_ports_are_refused() {
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("too few ports for so many workers"), "{said}");
-}
-
-#[test]
-fn what_is_not_built_yet_says_so() {
-    let output = run(&PathBuf::from(env!("CARGO_BIN_EXE_ringfence")), &["bench", "latency"]);
-    assert_eq!(output.status.code(), Some(3));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("not built yet"));
 }

@@ -100,10 +100,18 @@ counts for every frame that it delayed (coordinated omission). A percentile with
 beyond it is not printed.
 
 Columns:
-  load       fraction of the highest rate at which no frame was lost
-  kind       what happened to the frame: established, new, denied, slow path
-  frames     how many were measured
-  p50 ...    nanoseconds that this share of the frames stayed within
+  pipeline   switch, or empty: the same threads and rings with nothing between them
+  loss up to the share of frames that may be lost at the highest rate
+  load       fraction of the highest rate at which no frame was lost, and new flows beside it
+  kind       what happened to the frame: established, new, denied, slow path (the fabric answered)
+  frames     how many were measured, all trials together
+  p50 ...    nanoseconds that this share of the frames stayed within; in the second of the tables the
+             difference to the empty pipeline's
+  lost       share of the frames due that found the ring before the worker full
+  worker paused, tester paused   the longest time that either looked at nothing
+  p99 over none   p99 of established frames, times that of the row without new flows
+  leaks, false drops, lost   frames with another verdict than expected, or none, of those that the
+             ring took; each fails the command, as does a question without its answer
 
 Stolen time, context switches and the longest gap of an idle thread (hiccup) stand in the notes: what
 they explain is not the switch's."

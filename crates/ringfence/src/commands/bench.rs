@@ -52,8 +52,3 @@ fn scenario_load(path: &Path, output: &Output) -> Result<(ScenarioLoad, String),
 fn failed(error: impl ToString) -> Failure {
     Failure::Runtime(error.to_string())
 }
-
-/// What a measurement says that is still to come.
-fn not_built_yet(name: &str) -> Failure {
-    Failure::Runtime(format!("`ringfence bench {name}` is not built yet"))
-}

@@ -1,10 +1,174 @@
-//! `bench latency`: latency at fractions of the highest rate without loss.
+//! `bench latency`: the highest rate without loss, and latency at fractions of it. Owns the order of
+//! the measurement; what is sent stands in `subject`, what is measured in `rows`, what is said of it
+//! in `report`.
 
+mod report;
+mod rows;
+mod subject;
+
+use std::time::Duration;
+
+use ringfence_measure::noise::Watch;
+use ringfence_measure::search::{Bounds, Goal, highest_rate};
+use ringfence_measure::{Clock, Machine, Report, Sample};
+use ringfence_runtime::live::{PacedEnd, PacedTest, Placement};
+
+use super::failed;
 use crate::cli::bench::LatencyArgs;
 use crate::outcome::{Failure, Outcome};
 use crate::output::Output;
+use rows::{Load, Row, Trial};
+use subject::Subject;
+
+/// Time of one trial.
+const TRIAL_SECONDS: f64 = 0.5;
+/// A trial of the search is a fifth of it.
+const SEARCH_SHARE: f64 = 0.2;
+/// The highest rate without loss, and with a little of it, as CSIT has them (NDR and PDR).
+const NO_LOSS: Goal = Goal { loss: 0.0, width: 0.01, trials: 3 };
+const LITTLE_LOSS: Goal = Goal { loss: 0.005, ..NO_LOSS };
+const BOUNDS: Bounds = Bounds { min: 1_000, max: 500_000_000 };
 
 /// `bench latency`
-pub(super) fn latency(_args: &LatencyArgs, _output: &Output) -> Result<Outcome, Failure> {
-    Err(super::not_built_yet("latency"))
+pub(super) fn latency(args: &LatencyArgs, output: &Output) -> Result<Outcome, Failure> {
+    let subject = Subject::new(args, output)?;
+    let clock = Clock::calibrate();
+    let noise = Watch::start(&clock);
+    let mut bench = Bench::new(&subject, args)?;
+    let rates = match args.rate {
+        Some(_) => None,
+        None => Some(bench.search(output)?),
+    };
+    let mut rows = Vec::new();
+    for load in subject.loads(args.rate, rates.as_ref().map(Rates::base).transpose()?) {
+        output.say(&load.sentence());
+        rows.push(bench.row(load)?);
+    }
+    let placement = bench.switch.placement().clone();
+    let ends = bench.finish()?;
+    let mut report = Report::new("latency", "Latency on a schedule", Machine::read(&clock));
+    report.parameter("seed", args.measure.seed);
+    report.parameter("trials", args.measure.trials);
+    report.parameter("trial_s", trial(args).as_secs_f64());
+    report::tables(&mut report, rates.as_ref(), &rows, &ends);
+    report::plots(&mut report, &rows);
+    report::histograms(&mut report, &rows);
+    report::notes(&mut report, &subject, &placement, &clock);
+    report.note(noise.sentence());
+    super::print::print(&report, &args.measure, args.hgrm.as_deref(), output)?;
+    match ends.iter().find(|(_, end)| !end.is_clean()) {
+        None => Ok(Outcome::Good),
+        Some((pipeline, PacedEnd { accounts, asked, answered, .. })) => Err(Failure::Runtime(
+            format!("{pipeline}: {accounts}, questions = {asked}, answers = {answered}"),
+        )),
+    }
+}
+
+fn trial(args: &LatencyArgs) -> Duration {
+    Duration::from_secs_f64(args.measure.seconds.unwrap_or(TRIAL_SECONDS))
+}
+
+/// The highest rates found, frames a second, a figure for each search.
+struct Rates {
+    no_loss: Sample,
+    little_loss: Sample,
+    empty: Sample,
+}
+
+impl Rates {
+    /// What loads are fractions of.
+    fn base(&self) -> Result<u64, Failure> {
+        match self.no_loss.spread().median as u64 {
+            0 => Err(failed("no rate without loss was found: something else has the cores")),
+            base => Ok(base),
+        }
+    }
+}
+
+/// The two pipelines, side by side.
+struct Bench<'a> {
+    subject: &'a Subject,
+    switch: PacedTest,
+    empty: PacedTest,
+    trials: usize,
+    trial: Duration,
+}
+
+impl<'a> Bench<'a> {
+    fn new(subject: &'a Subject, args: &LatencyArgs) -> Result<Bench<'a>, Failure> {
+        let (mut switch, mut empty) = (subject.switch()?, subject.empty()?);
+        for test in [&mut switch, &mut empty] {
+            test.open().map_err(failed)?;
+        }
+        let (trials, trial) = (args.measure.trials, trial(args));
+        Ok(Bench { subject, switch, empty, trials, trial })
+    }
+
+    /// Searches as many times as there are trials, the pipelines in turn.
+    fn search(&mut self, output: &Output) -> Result<Rates, Failure> {
+        let trial = self.trial.mul_f64(SEARCH_SHARE);
+        let Bench { subject, switch, empty, trials, .. } = self;
+        let find = |test: &mut PacedTest, goal: &Goal, guess: u64| {
+            highest_rate(goal, BOUNDS, guess, |rate| {
+                let result = test.run(&subject.pace(rate, 0), trial).map_err(failed)?;
+                Ok::<f64, Failure>(result.loss())
+            })
+        };
+        // more than is ever forwarded: what gets through is where to begin
+        let first = |test: &mut PacedTest| {
+            let flood = subject.pace(BOUNDS.max, 0);
+            test.run(&flood, trial).map(|it| it.frames_per_second() as u64).map_err(failed)
+        };
+        let (mut guess, mut empty_guess) = (first(switch)?, first(empty)?);
+        let (mut no_loss, mut little_loss, mut without) = (Vec::new(), Vec::new(), Vec::new());
+        for number in 1..=*trials {
+            output.say(&format!("search {number} of {trials}"));
+            let found = find(switch, &NO_LOSS, guess)?;
+            guess = found.unwrap_or(guess);
+            no_loss.push(found.unwrap_or(0) as f64);
+            little_loss.push(find(switch, &LITTLE_LOSS, guess)?.unwrap_or(0) as f64);
+            let found = find(empty, &NO_LOSS, empty_guess)?;
+            empty_guess = found.unwrap_or(empty_guess);
+            without.push(found.unwrap_or(0) as f64);
+        }
+        let sample = |rates| Sample::new(rates).ok_or_else(|| failed("there was no search"));
+        Ok(Rates {
+            no_loss: sample(no_loss)?,
+            little_loss: sample(little_loss)?,
+            empty: sample(without)?,
+        })
+    }
+
+    /// One load, trial by trial through the switch and through the empty pipeline.
+    fn row(&mut self, load: Load) -> Result<Row, Failure> {
+        let pace = self.subject.pace(load.rate, load.new_per_second);
+        let (mut switch, mut empty) = (Vec::new(), Vec::new());
+        for _ in 0..self.trials {
+            for (test, trials) in [(&mut self.switch, &mut switch), (&mut self.empty, &mut empty)] {
+                trials.push(Trial::of(&test.run(&pace, self.trial).map_err(failed)?));
+            }
+        }
+        Ok(Row { load, switch, empty })
+    }
+
+    /// What is left of either, by its name.
+    fn finish(self) -> Result<[(&'static str, PacedEnd); 2], Failure> {
+        let [switch, empty] = [self.switch, self.empty].map(|test| test.finish().map_err(failed));
+        Ok([("switch", switch?), ("empty", empty?)])
+    }
+}
+
+/// Where the threads are, as a sentence.
+fn threads(placement: &Placement) -> String {
+    match placement.cores[..] {
+        [Some(worker), Some(tester)] if worker != tester => format!(
+            "The worker has core {worker} to itself; generator and sink are one thread on core \
+             {tester}, which sends what is due, takes back what came, and checks it."
+        ),
+        [Some(worker), _] => format!(
+            "There is only core {worker}: worker, generator and sink take turns on it, so that these \
+             figures say little."
+        ),
+        _ => "Worker, generator and sink run where the system likes.".to_owned(),
+    }
 }

@@ -7,7 +7,7 @@ use ringfence_cloud::{GroupIndex, InterfaceIndex, Place, World};
 use ringfence_frame::batch::SLOT_LEN;
 use ringfence_frame::build::{self, Envelope, IcmpError, TcpFields};
 use ringfence_frame::{Protocol, TcpFlags};
-use ringfence_policy::{Action, Group, PortListIndex, PrefixListIndex, Rule, RuleRef};
+use ringfence_policy::{Action, PortListIndex, PrefixListIndex, Rule, RuleRef};
 use ringfence_scenario::paper;
 use ringfence_scenario::probe::Resolved;
 use ringfence_session::Timeouts;
@@ -91,13 +91,12 @@ pub fn draw(seed: u64, timeouts: fn(&mut Dice) -> Timeouts) -> Result<History, S
     let mut draft = Draft {
         aim: Aim::at(&first),
         hostile: Hostile::new(&first.world, seed),
-        original: first.policies.groups.clone(),
+        changes: Changes::of(&first, timeouts),
         talks: Vec::new(),
-        now: fabric,
         ports,
         dice,
     };
-    let steps = (0..STEPS).map(|_| draft.step(timeouts)).collect();
+    let steps = (0..STEPS).map(|_| draft.step()).collect();
     drop(draft);
     Ok(History { fabric: first, steps })
 }
@@ -105,10 +104,8 @@ pub fn draw(seed: u64, timeouts: fn(&mut Dice) -> Timeouts) -> Result<History, S
 struct Draft<'a> {
     aim: Aim<'a>,
     hostile: Hostile<'a>,
-    original: Vec<Group>,
+    changes: Changes<'a>,
     talks: Vec<Talk>,
-    /// As it is after the changes so far.
-    now: Fabric,
     ports: Ports,
     dice: Dice,
 }
@@ -122,15 +119,12 @@ struct Talk {
 }
 
 impl Draft<'_> {
-    fn step(&mut self, timeouts: fn(&mut Dice) -> Timeouts) -> Step {
+    fn step(&mut self) -> Step {
         let passes = match self.dice.chance(40) {
             true => self.dice.pick(&PASSES_US),
             false => self.dice.between(0, 400) as u64,
         };
-        let change = self.dice.chance(25).then(|| self.change(timeouts));
-        if let Some(change) = change.clone() {
-            self.now.put(change);
-        }
+        let change = self.dice.chance(25).then(|| self.changes.make(&mut self.dice));
         let worker = self.dice.between(0, WORKERS - 1);
         let tries = self.dice.between(1, 2 * BATCH_MAX);
         let mut frames = Vec::new();
@@ -151,7 +145,7 @@ impl Draft<'_> {
             _ if self.talks.is_empty() => self.open(),
             _ => {
                 let talk = self.dice.between(0, self.talks.len() - 1);
-                let world = &self.now.world;
+                let world = &self.changes.now.world;
                 self.talks[talk].frame(&mut self.dice, world)
             }
         }
@@ -162,12 +156,12 @@ impl Draft<'_> {
     fn open(&mut self) -> (Place, Vec<u8>) {
         let mut sent = self.aim.packet(&mut self.dice);
         for _ in 0..if self.dice.chance(75) { TRIES } else { 0 } {
-            if paper::verdict(&self.now, &sent).allowed {
+            if paper::verdict(&self.changes.now, &sent).allowed {
                 break;
             }
             sent = self.aim.packet(&mut self.dice);
         }
-        let world = &self.now.world;
+        let world = &self.changes.now.world;
         let route = world.locate(sent.port, sent.tuple.source, sent.tuple.target);
         let arrives = route.ok().map(|route| {
             let mut tuple = sent.tuple;
@@ -182,47 +176,74 @@ impl Draft<'_> {
         self.talks.push(Talk { sent, arrives, next: [1, 0] });
         (sent.port, frame)
     }
+}
 
-    fn change(&mut self, timeouts: fn(&mut Dice) -> Timeouts) -> Change {
-        let group = self.dice.between(0, self.original.len() - 1);
+/// Changes of what is enforced, each drawn from what there is and was.
+pub struct Changes<'a> {
+    first: &'a Fabric,
+    now: Fabric,
+    timeouts: fn(&mut Dice) -> Timeouts,
+}
+
+impl<'a> Changes<'a> {
+    /// Changes that begin with `first`; an interface's timeouts become what `timeouts` gives.
+    pub fn of(first: &'a Fabric, timeouts: fn(&mut Dice) -> Timeouts) -> Changes<'a> {
+        Changes { first, now: first.clone(), timeouts }
+    }
+
+    /// What is enforced after the changes so far.
+    pub fn now(&self) -> &Fabric {
+        &self.now
+    }
+
+    /// Makes one more.
+    pub fn make(&mut self, dice: &mut Dice) -> Change {
+        let change = self.draw(dice);
+        self.now.put(change.clone());
+        change
+    }
+
+    fn draw(&self, dice: &mut Dice) -> Change {
+        let Fabric { world, policies, timeouts, .. } = self.first;
+        let group = dice.between(0, policies.groups.len() - 1);
         let index = GroupIndex(group as u32);
-        let policies = &self.now.policies;
-        let interface = InterfaceIndex(self.dice.between(0, self.now.timeouts.len() - 1) as u32);
-        match self.dice.between(0, 11) {
-            0..=3 => Change::Rules(index, some_rules(&mut self.dice, &self.original[group].rules)),
-            4..=6 => match policies.groups[group].rules.len() {
-                0 => Change::Rules(index, self.original[group].rules.clone()),
-                count => {
-                    let place = self.dice.between(0, count - 1);
-                    let rule = other_rule(&mut self.dice, &policies.groups[group].rules, place);
-                    Change::Rule(RuleRef { group: index, rule: place as u32 }, Box::new(rule))
-                }
-            },
-            7..=8 => Change::Members(interface, self.some_groups(interface)),
+        let rules = &self.now.policies.groups[group].rules;
+        let interface = InterfaceIndex(dice.between(0, timeouts.len() - 1) as u32);
+        // Something is often made as it was at first, or else less and less would be let through.
+        match dice.between(0, 19) {
+            12..=16 => Change::Rules(index, policies.groups[group].rules.clone()),
+            17..=19 => Change::Members(interface, world.interface(interface).groups.clone()),
+            4..=6 if !rules.is_empty() => {
+                let place = dice.between(0, rules.len() - 1);
+                let rule = other_rule(dice, rules, place);
+                Change::Rule(RuleRef { group: index, rule: place as u32 }, Box::new(rule))
+            }
+            0..=6 => Change::Rules(index, some_rules(dice, &policies.groups[group].rules)),
+            7..=8 => Change::Members(interface, self.some_groups(dice, interface)),
             9 => {
-                let list = self.dice.between(0, policies.prefix_lists.len() - 1);
-                let entries = &self.aim.fabric().policies.prefix_lists[list].entries;
-                let some = self.dice.some(entries, entries.len() - 1);
+                let list = dice.between(0, policies.prefix_lists.len() - 1);
+                let entries = &policies.prefix_lists[list].entries;
+                let some = dice.some(entries, entries.len() - 1);
                 Change::PrefixList(PrefixListIndex(list as u32), some)
             }
             10 => {
-                let entries = &self.aim.fabric().policies.port_lists[0].entries;
-                let most = self.dice.between(0, entries.len());
-                Change::PortList(PortListIndex(0), self.dice.some(entries, most))
+                let entries = &policies.port_lists[0].entries;
+                let most = dice.between(0, entries.len());
+                Change::PortList(PortListIndex(0), dice.some(entries, most))
             }
-            _ => Change::Timeouts(interface, timeouts(&mut self.dice)),
+            _ => Change::Timeouts(interface, (self.timeouts)(dice)),
         }
     }
 
     /// The groups that some interface of the same network had at first, or part of them.
-    fn some_groups(&mut self, of: InterfaceIndex) -> Vec<GroupIndex> {
-        let interfaces = &self.aim.fabric().world.interfaces;
+    fn some_groups(&self, dice: &mut Dice, of: InterfaceIndex) -> Vec<GroupIndex> {
+        let interfaces = &self.first.world.interfaces;
         let network = interfaces[of.as_usize()].network;
         let alike: Vec<usize> =
             (0..interfaces.len()).filter(|it| interfaces[*it].network == network).collect();
-        let groups = &interfaces[self.dice.pick(&alike)].groups;
-        let most = self.dice.between(1, groups.len());
-        self.dice.some(groups, most)
+        let groups = &interfaces[dice.pick(&alike)].groups;
+        let most = dice.between(1, groups.len());
+        dice.some(groups, most)
     }
 }
 

@@ -1,12 +1,13 @@
 //! What the tests that cross the crates share: random worlds and packets from a seed
 //! ([`world`], [`groups`], [`packets`]), a second reading of part 0 of the specification that
 //! knows nothing of the first ([`algebra`]), frames to send ([`frames`]), and whole histories of
-//! them ([`history`]).
+//! them ([`history`]); and what must become of the frames of one flow ([`flow`]).
 //!
 //! Holds no test itself; those stand in `tests/`.
 
 pub mod algebra;
 pub mod dice;
+pub mod flow;
 pub mod frames;
 pub mod groups;
 pub mod history;
@@ -14,6 +15,7 @@ pub mod hostile;
 mod intervals;
 pub mod packets;
 pub mod scenarios;
+pub mod segment;
 pub mod world;
 
 /// A number that the caller of a test may set in the environment.

@@ -50,11 +50,6 @@ impl<'a> Aim<'a> {
         Aim { fabric, addresses, rules }
     }
 
-    /// Whose world it is.
-    pub fn fabric(&self) -> &'a Fabric {
-        self.fabric
-    }
-
     /// A packet that somebody may send, with an address of its own.
     pub fn packet(&self, dice: &mut Dice) -> Resolved {
         let (port, source) = self.sender(dice);

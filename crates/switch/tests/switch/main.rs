@@ -9,5 +9,6 @@ mod lab;
 mod limits;
 mod random;
 mod routes;
+mod touched;
 mod verdicts;
 mod workers;

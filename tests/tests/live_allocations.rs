@@ -31,8 +31,10 @@ fn check(what: &str, pattern: Pattern) {
             let fresh = lanes.split_off(lanes.len() / 2);
             flows.extend(lanes.flows(500));
             flows.extend(fresh.fresh().take(1));
-            let denied = LaneWish { fate: Fate::DeniedInbound, ..wish };
-            flows.extend(world.lanes(&denied, 5).unwrap().flows(100));
+            for fate in [Fate::DeniedOutbound, Fate::DeniedInbound, Fate::Unreachable] {
+                let denied = LaneWish { fate, ..wish };
+                flows.extend(world.lanes(&denied, 5).unwrap().flows(50));
+            }
         }
     }
     let layout = Layout { workers_max: WORKERS, numbered: false, ..Layout::default() };

@@ -114,6 +114,16 @@ impl Classifier {
         question: &Question,
         peer: Option<&[GroupIndex]>,
     ) -> Decision {
+        if let Some((packet, remote)) = ipv4(question)
+            && let Rules::Compiled(table) = &self.rules[direction_index(question.direction)]
+        {
+            let counts_peer = self.steps.counts_peer(question);
+            let peer = peer.filter(|_| counts_peer).unwrap_or_default();
+            if !self.steps.may_decide(question, remote, !peer.is_empty()) {
+                let key = table.find_ipv4(machine, packet, remote, question, peer);
+                return self.decision(key, question.direction);
+            }
+        }
         let sides = self.steps.sides(question, peer);
         match self.steps.before_rules(question, &sides) {
             Some(decision) => decision,
@@ -158,16 +168,11 @@ impl Classifier {
         let mut lanes = [Lane::IDLE; LANES];
         let (mut inbound, mut outbound) = (0, LANES);
         for (number, (question, peer)) in asked.iter().enumerate() {
-            let tuple = &question.tuple;
-            let (IpAddr::V4(source), IpAddr::V4(target)) = (&tuple.source, &tuple.target) else {
+            let Some((packet, remote)) = ipv4(question) else {
                 out[number] = self.decide_on(machine, question, *peer);
                 continue;
             };
             let is_inbound = question.direction == Direction::Inbound;
-            let (remote, own) = match is_inbound {
-                true => (source.to_bits(), target.to_bits()),
-                false => (target.to_bits(), source.to_bits()),
-            };
             let has_peer =
                 peer.is_some_and(|it| !it.is_empty()) && self.steps.counts_peer(question);
             if self.steps.may_decide(question, remote, has_peer) {
@@ -180,7 +185,6 @@ impl Classifier {
             outbound -= usize::from(!is_inbound);
             let place = if is_inbound { inbound } else { outbound };
             inbound += usize::from(is_inbound);
-            let packet = Packet::at(question, own, true);
             lanes[place % LANES].start(number, packet, remote, has_peer);
         }
         let parts = [0..inbound, outbound..LANES];
@@ -212,6 +216,20 @@ impl Classifier {
             + self.rules.iter().map(Rules::memory_bytes).sum::<usize>()
             + self.kept.iter().map(|it| size_of::<KeptRules>() + it.memory_bytes()).sum::<usize>()
     }
+}
+
+/// A packet with IPv4 at both ends, and its far address.
+#[inline(always)]
+fn ipv4(question: &Question) -> Option<(Packet, u32)> {
+    let tuple = &question.tuple;
+    let (IpAddr::V4(source), IpAddr::V4(target)) = (&tuple.source, &tuple.target) else {
+        return None;
+    };
+    let (remote, own) = match question.direction {
+        Direction::Inbound => (source.to_bits(), target.to_bits()),
+        Direction::Outbound => (target.to_bits(), source.to_bits()),
+    };
+    Some((Packet::at(question, own, true), remote))
 }
 
 impl Rules {

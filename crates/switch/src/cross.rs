@@ -9,7 +9,6 @@ use ringfence_session::{End, FirstPacket, Forward, HalfRef, Limit, Opening, Room
 
 use crate::journey::{Arrival, Passage, Scene, Stop, Walk};
 use crate::route::hops;
-use crate::rules::Rules;
 use crate::tally::TallyId;
 use crate::worker::State;
 use crate::{Because, Observer, OnRuleChange, PortId, Side, Sink, Stage};
@@ -137,8 +136,11 @@ impl State {
 
     /// Asks the rules, and counts.
     fn decide(&mut self, scene: Scene<'_>, question: &Question) -> (Decision, TallyId) {
-        let peer = question.peer(&scene.plane.world, scene.plane.reading.profile);
-        let (decision, tally) = judge(scene.rules, question, peer);
+        let Scene { plane, rules, .. } = scene;
+        let peer = question.peer(&plane.world, plane.reading.profile);
+        let peer = peer.map(|peer| &*rules.set_of(peer).groups);
+        let decision = rules.set_of(question.interface).classifier.decide(question, peer);
+        let tally = rules.tally(question.interface, decision);
         self.tallies.count_decision(tally);
         (decision, tally)
     }
@@ -220,18 +222,6 @@ impl State {
             }
         }
     }
-}
-
-/// What the rules say, and what it is to be counted under. `peer` is the interface on the other side, as
-/// far as it counts.
-pub(crate) fn judge(
-    rules: &Rules,
-    question: &Question,
-    peer: Option<InterfaceIndex>,
-) -> (Decision, TallyId) {
-    let peer = peer.map(|peer| &*rules.set_of(peer).groups);
-    let decision = rules.set_of(question.interface).classifier.decide(question, peer);
-    (decision, rules.tally(question.interface, decision))
 }
 
 /// How frames of a flow go on once it is established.

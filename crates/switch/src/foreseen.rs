@@ -9,7 +9,7 @@ use ringfence_policy::{Decision, Question};
 use ringfence_session::{Family, FlowWorker, Forward, Keyed, V4, V6};
 
 use crate::admit::Sender;
-use crate::cross::{forward, judge};
+use crate::cross::forward;
 use crate::established::GROUP;
 use crate::journey::Scene;
 use crate::plain::{Begins, First};
@@ -220,18 +220,24 @@ impl Ways {
     fn judged(&self, scene: &Scene<'_>) -> [Option<Judged>; 2] {
         let Ways { ports, tuples, reach, in_one_vpc, .. } = *self;
         let mut judged = [None; 2];
+        let sets = ports.map(|port| {
+            let is_interface = scene.plane.ports.is_interface(port);
+            is_interface.then(|| scene.rules.set_of(InterfaceIndex(port)))
+        });
         for side in 0..2 {
-            if !scene.plane.ports.is_interface(ports[side]) {
-                continue;
-            }
+            let Some(set) = sets[side] else { continue };
             let interface = InterfaceIndex(ports[side]);
             let (direction, tuple) = (DIRECTIONS[side], tuples[side]);
             let question = Question { interface, direction, tuple, icmp: None, reach };
             let peer = match in_one_vpc {
-                true => Some(InterfaceIndex(ports[side ^ 1])),
-                false => question.peer(&scene.plane.world, scene.plane.reading.profile),
+                true => sets[side ^ 1],
+                false => {
+                    let peer = question.peer(&scene.plane.world, scene.plane.reading.profile);
+                    peer.map(|peer| scene.rules.set_of(peer))
+                }
             };
-            let (decision, tally) = judge(scene.rules, &question, peer);
+            let decision = set.classifier.decide(&question, peer.map(|peer| &*peer.groups));
+            let tally = scene.rules.tally(interface, decision);
             judged[side] = Some(Judged { decision, tally });
             if !decision.allowed {
                 break;

@@ -86,11 +86,11 @@ impl Table {
         asked: &[Asked<'_>],
     ) {
         let tree = self.ipv4.intervals;
-        let levels = tree.levels();
+        let levels = &self.levels;
         for level in (0..levels.depth).rev() {
             for lane in lanes.iter_mut() {
-                lane.node = tree.step(machine, &self.map, &levels, level, lane.node, lane.address);
-                tree.prefetch(&self.map, &levels, level.checked_sub(1), lane.node);
+                lane.node = tree.step(machine, &self.map, levels, level, lane.node, lane.address);
+                tree.prefetch(&self.map, levels, level.checked_sub(1), lane.node);
             }
         }
         let mut next = [(0, 0); TASKS_MAX];

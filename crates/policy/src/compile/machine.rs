@@ -73,9 +73,61 @@ fn is_within(range_word: u32, port: u16) -> bool {
     port.wrapping_sub(first) <= last.wrapping_sub(first)
 }
 
-/// A rule of a list after the other.
+/// Four rules of a list at once, from the last ones on.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn list_one_by_one(words: &[u32], packet: &Packet) -> u32 {
+fn list(words: &[u32], packet: &Packet) -> u32 {
+    const FOUR: usize = 4;
+    let count = words.len() / LIST_WORDS;
+    let (ports, protocols) = words[count..].split_at(count);
+    if let ([ports], [protocol]) = (ports, protocols) {
+        return u32::from(is_within(*ports, packet.target_port) & packet.is_of(*protocol));
+    }
+    let (mut ports_end, mut end) = (2 * count, words.len());
+    let mut mask = 0;
+    // Four words that end where a part does may begin in the one before.
+    while let (Some(ports), Some(protocols)) =
+        (words[..ports_end].last_chunk::<FOUR>(), words[..end].last_chunk::<FOUR>())
+    {
+        let four = four_of_list(ports, protocols, packet);
+        let left = ports_end - count;
+        if left <= FOUR {
+            return mask | four >> (FOUR - left);
+        }
+        mask |= four << (left - FOUR);
+        (ports_end, end) = (ports_end - FOUR, end - FOUR);
+    }
+    mask
+}
+
+/// Which of four rules match.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn four_of_list(ports: &[u32; 4], protocols: &[u32; 4], packet: &Packet) -> u32 {
+    use std::arch::x86_64::{
+        __m128i, _mm_and_si128, _mm_castsi128_ps, _mm_cmpeq_epi32, _mm_cmpgt_epi32,
+        _mm_loadu_si128, _mm_movemask_ps, _mm_or_si128, _mm_set1_epi32, _mm_setzero_si128,
+        _mm_srli_epi32, _mm_xor_si128,
+    };
+    // SAFETY: every x86-64 has SSE2; four words are 16 bytes, read unaligned.
+    let misses = unsafe {
+        let ports = _mm_loadu_si128(ports.as_ptr().cast::<__m128i>());
+        let protocols = _mm_loadu_si128(protocols.as_ptr().cast::<__m128i>());
+        let port = _mm_set1_epi32(packet.target_port.into());
+        let first = _mm_and_si128(ports, _mm_set1_epi32(0xffff));
+        let below = _mm_cmpgt_epi32(first, port);
+        let above = _mm_cmpgt_epi32(port, _mm_srli_epi32::<16>(ports));
+        let differs = _mm_xor_si128(protocols, _mm_set1_epi32(packet.protocol.into()));
+        let asked = _mm_and_si128(_mm_srli_epi32::<8>(protocols), _mm_set1_epi32(0xff));
+        let is_same = _mm_cmpeq_epi32(_mm_and_si128(differs, asked), _mm_setzero_si128());
+        let is_other = _mm_xor_si128(is_same, _mm_set1_epi32(-1));
+        _mm_movemask_ps(_mm_castsi128_ps(_mm_or_si128(_mm_or_si128(below, above), is_other)))
+    };
+    !misses.cast_unsigned() & 0xf
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn list(words: &[u32], packet: &Packet) -> u32 {
     let count = words.len() / LIST_WORDS;
     let (ports, protocols) = words[count..].split_at(count);
     let rules = ports.iter().zip(protocols).enumerate();
@@ -83,51 +135,6 @@ fn list_one_by_one(words: &[u32], packet: &Packet) -> u32 {
         let matches = is_within(*ports, packet.target_port) & packet.is_of(*protocol);
         mask | u32::from(matches) << place
     })
-}
-
-/// Four rules of a list at once, the last four together with some of those before them.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn list(words: &[u32], packet: &Packet) -> u32 {
-    use std::arch::x86_64::{
-        __m128i, _mm_and_si128, _mm_castsi128_ps, _mm_cmpeq_epi32, _mm_cmpgt_epi32,
-        _mm_loadu_si128, _mm_movemask_ps, _mm_or_si128, _mm_set1_epi32, _mm_setzero_si128,
-        _mm_srli_epi32, _mm_xor_si128,
-    };
-    const FOUR: usize = 4;
-    let count = words.len() / LIST_WORDS;
-    if count < FOUR {
-        return list_one_by_one(words, packet);
-    }
-    let (ports, protocols) = words[count..].split_at(count);
-    let at = |place: usize| {
-        let four = |words: &[u32]| {
-            let words = &words[place..place + FOUR];
-            // SAFETY: every x86-64 has SSE2; the slice has four words, read unaligned.
-            unsafe { _mm_loadu_si128(words.as_ptr().cast::<__m128i>()) }
-        };
-        let (ports, protocols) = (four(ports), four(protocols));
-        // SAFETY: as above.
-        let differs = unsafe {
-            let port = _mm_set1_epi32(packet.target_port.into());
-            let low_half = _mm_set1_epi32(0xffff);
-            let below = _mm_cmpgt_epi32(_mm_and_si128(ports, low_half), port);
-            let above = _mm_cmpgt_epi32(port, _mm_srli_epi32::<16>(ports));
-            let protocol = _mm_xor_si128(protocols, _mm_set1_epi32(packet.protocol.into()));
-            let asked = _mm_and_si128(_mm_srli_epi32::<8>(protocols), _mm_set1_epi32(0xff));
-            let is_same = _mm_cmpeq_epi32(_mm_and_si128(protocol, asked), _mm_setzero_si128());
-            let is_other = _mm_xor_si128(is_same, _mm_set1_epi32(-1));
-            _mm_movemask_ps(_mm_castsi128_ps(_mm_or_si128(_mm_or_si128(below, above), is_other)))
-        };
-        (!differs.cast_unsigned() & 0xf) << place
-    };
-    let last = count - FOUR;
-    (0..last).step_by(FOUR).fold(at(last), |mask, place| mask | at(place))
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn list(words: &[u32], packet: &Packet) -> u32 {
-    list_one_by_one(words, packet)
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use ringfence_cloud::GroupIndex;
 use ringfence_frame::Direction;
 
 use super::arena::{Arena, Place};
@@ -13,7 +14,7 @@ use super::machine::Machine;
 use super::node::{Extra, Packet};
 use super::objects::{Coverage, GroupNodes, Ipv6Intervals, Places};
 use super::steps::Sides;
-use super::tree::AddressTree;
+use super::tree::{AddressTree, Levels};
 use super::walk::Walk;
 use crate::{Nic, Object, PolicySet, Question, Rule};
 
@@ -28,6 +29,8 @@ pub(crate) struct Table {
     /// What rules hang on, and the node of each.
     pub(crate) objects: Vec<(Object, Node)>,
     pub(crate) ipv4: Places<AddressTree>,
+    /// The levels of that tree.
+    pub(crate) levels: Levels,
     pub(crate) ipv6: Places<Ipv6Intervals>,
     /// The nodes of the objects that are groups.
     pub(crate) groups: GroupNodes,
@@ -58,6 +61,7 @@ impl Table {
             extras,
             objects,
             ipv4: Places { root: Node::NOTHING, intervals: AddressTree { base: 0, leaves: 1 } },
+            levels: Levels::NONE,
             ipv6: Places { root: Node::NOTHING, intervals: Ipv6Intervals::default() },
             groups: GroupNodes::new(std::iter::empty()),
             many: Vec::new(),
@@ -82,6 +86,7 @@ impl Table {
         let Table { arena, map, many, .. } = self;
         self.ipv4 = Places::<AddressTree>::ipv4(arena, map, &coverages, &nodes, many);
         self.ipv6 = Places::<Ipv6Intervals>::ipv6(arena, &coverages, &nodes, many);
+        self.levels = self.ipv4.intervals.levels();
         self.map_groups();
     }
 
@@ -110,19 +115,40 @@ impl Table {
         sides: &Sides<'_>,
     ) -> Key {
         let packet = Packet::new(question, sides.own);
-        let mut walk = Walk::new(machine, self, packet, question);
-        for group in sides.peer {
-            walk.add(self.groups.get(*group).place);
-        }
-        let (root, place) = match sides.remote {
+        let address = match sides.remote {
             IpAddr::V4(address) => {
-                let tree = self.ipv4.intervals;
-                (self.ipv4.root, tree.find(machine, &self.map, address.to_bits()))
+                return self.find_ipv4(machine, packet, address.to_bits(), question, sides.peer);
             }
-            IpAddr::V6(address) => (self.ipv6.root, self.ipv6.intervals.find(address.to_bits())),
+            IpAddr::V6(address) => address.to_bits(),
         };
-        walk.add(root.place);
-        walk.add(Place(place));
+        let mut walk = Walk::new(machine, self, packet, question);
+        walk.visit(self.ipv6.root.place);
+        walk.visit(Place(self.ipv6.intervals.find(address)));
+        for group in sides.peer {
+            walk.visit(self.groups.get(*group).place);
+        }
+        walk.run()
+    }
+
+    /// The same where the far address is IPv4.
+    #[inline(always)]
+    pub(crate) fn find_ipv4(
+        &self,
+        machine: impl Machine,
+        packet: Packet,
+        remote: u32,
+        question: &Question,
+        peer: &[GroupIndex],
+    ) -> Key {
+        let tree = self.ipv4.intervals;
+        let place = Place(tree.find_by(machine, &self.map, &self.levels, remote));
+        self.arena.prefetch(place);
+        let mut walk = Walk::new(machine, self, packet, question);
+        walk.visit(self.ipv4.root.place);
+        for group in peer {
+            walk.visit(self.groups.get(*group).place);
+        }
+        walk.visit(place);
         walk.run()
     }
 

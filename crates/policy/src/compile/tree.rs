@@ -30,6 +30,11 @@ pub(crate) struct Levels {
     pub(crate) depth: usize,
 }
 
+impl Levels {
+    /// Of a tree that is one leaf.
+    pub(crate) const NONE: Levels = Levels { at: [(0, 0); DEPTH_MAX], depth: 0 };
+}
+
 impl AddressTree {
     /// Lays down intervals that start at `starts` (ascending, the first at 0) and hold `values`.
     pub(crate) fn put(arena: &mut Arena, starts: &[u32], values: &[u32]) -> AddressTree {
@@ -63,10 +68,21 @@ impl AddressTree {
     /// The value of the interval that holds `address`.
     #[inline(always)]
     pub(crate) fn find(self, machine: impl Machine, arena: &Arena, address: u32) -> u32 {
-        let levels = self.levels();
+        self.find_by(machine, arena, &self.levels(), address)
+    }
+
+    /// The same, where the tree's levels are known.
+    #[inline(always)]
+    pub(crate) fn find_by(
+        self,
+        machine: impl Machine,
+        arena: &Arena,
+        levels: &Levels,
+        address: u32,
+    ) -> u32 {
         let mut node = 0;
         for level in (0..levels.depth).rev() {
-            node = self.step(machine, arena, &levels, level, node, address);
+            node = self.step(machine, arena, levels, level, node, address);
         }
         self.value(machine, arena, node, address)
     }
@@ -213,7 +229,7 @@ impl PortTree {
 
 #[inline(always)]
 fn levels(mut line: u32, mut nodes: u32, fan_out: u32) -> Levels {
-    let mut levels = Levels { at: [(0, 0); DEPTH_MAX], depth: 0 };
+    let mut levels = Levels::NONE;
     while nodes > 1 && levels.depth < DEPTH_MAX {
         nodes = nodes.div_ceil(fan_out);
         levels.at[levels.depth] = (line, nodes);

@@ -75,7 +75,7 @@ impl Table {
 
     /// Puts the node of an object that is new around its addresses.
     fn add_object(&mut self, coverage: &Coverage, node: Node) {
-        let Table { arena, map, ipv4, ipv6, many, .. } = self;
+        let Table { arena, map, ipv4, levels, ipv6, many, .. } = self;
         let mut around = Around { arena, many, node, known: BTreeMap::new() };
         match coverage.is_all_ipv4() {
             true => ipv4.root = around.with_root(ipv4.root),
@@ -86,6 +86,7 @@ impl Table {
                 let (starts, places) = around.with(&starts, &places, &coverage.ipv4, after);
                 *map = Arena::new();
                 ipv4.intervals = AddressTree::put(map, &starts, &places);
+                *levels = ipv4.intervals.levels();
                 map.shrink_to_fit();
             }
         }

@@ -68,8 +68,12 @@ impl<'a, M: Machine> Walk<'a, M> {
         self.best
     }
 
+    /// Holds the packet against one node; what hangs on it is put on the way.
     #[inline(always)]
-    fn visit(&mut self, place: Place) {
+    pub(crate) fn visit(&mut self, place: Place) {
+        if place == Place::ZERO {
+            return;
+        }
         let Walk { machine, table, packet, .. } = *self;
         let arena = &table.arena;
         let words = &arena.words()[place.word()..];
@@ -102,13 +106,30 @@ impl<'a, M: Machine> Walk<'a, M> {
                 self.add(Place(rest[2]));
                 self.add(Place(tree.find(machine, arena, packet.own)));
             }
-            MANY => {
-                for pair in rest[..size * MANY_WORDS].chunks_exact(MANY_WORDS).rev() {
-                    arena.prefetch(Place(pair[0]));
-                    self.add(Place(pair[0]));
-                }
-            }
+            MANY => self.visit_many(&rest[..size * MANY_WORDS]),
             _ => {}
+        }
+    }
+
+    /// The nodes that one names, best first: behind one whose best rule is no better than what was
+    /// found there is nothing better. Most are lists, which are short work.
+    #[inline(always)]
+    fn visit_many(&mut self, pairs: &[u32]) {
+        let Walk { machine, table, packet, .. } = *self;
+        for pair in pairs.chunks_exact(MANY_WORDS) {
+            table.arena.prefetch(Place(pair[0]));
+        }
+        for pair in pairs.chunks_exact(MANY_WORDS) {
+            if pair[1] >= self.best.0 {
+                break;
+            }
+            let words = &table.arena.words()[Place(pair[0]).word()..];
+            match kind_and_count(words[0]) {
+                (LIST, size) => {
+                    self.best = self.best.min(list_key(machine, &words[1..], size, &packet));
+                }
+                _ => self.add(Place(pair[0])),
+            }
         }
     }
 

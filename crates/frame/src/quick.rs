@@ -9,7 +9,7 @@
 
 mod forward;
 
-pub use forward::{Macs, forward_v4, forward_v6, translate_v4};
+pub use forward::{Macs, fits_v4, fits_v6, forward_v4, forward_v6, translate_v4};
 
 use crate::parse::{
     ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV4_DONT_FRAGMENT, IPV4_LEN, IPV4_MORE_FRAGMENTS, IPV4_OFFSET,

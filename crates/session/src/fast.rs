@@ -13,9 +13,9 @@ use crate::layout::Line;
 use crate::sync::{Acquire, Relaxed};
 use crate::table::was_idle_longer;
 use crate::tallies::counted;
-use crate::way::{self, FUSED, HALVES, SETTLED};
+use crate::way::{self, FUSED, HALVES, READY, SETTLED};
 use crate::worker::FlowWorker;
-use crate::{Family, Forward, PortId, SessionId, TcpNote, tcp};
+use crate::{Family, Forward, HalfRef, SessionId, TcpNote, tcp};
 
 /// An established direction of a flow, found by a frame's key.
 #[derive(Debug)]
@@ -105,27 +105,19 @@ impl FlowWorker {
         }
     }
 
-    /// A direction that lies where [`FlowWorker::look_for`] has said and was last found good before
-    /// `epoch`: if nothing has touched either end since (`is_unchanged` is asked with the epoch then
-    /// and the port at which its frames go out), it is good still, and noted as such. Whether it was.
-    pub fn renew<F: Family>(
+    /// The same, whatever its halves were last found good under, or if they were not.
+    pub fn settled_at<F: Family>(
         &self,
-        at: Likely,
-        epoch: u32,
-        is_unchanged: impl FnOnce(u32, PortId) -> bool,
-    ) -> bool {
-        let table = F::table(&self.flows);
-        let number = at.0.wrapping_sub(1);
-        let Some(line) = table.get(number) else { return false };
-        let stamp = line.stamp.load(Acquire);
-        let halves = table.control(number / 2).load(Acquire) & HALVES;
-        let way = line.way.load(Acquire);
-        let was_good = stamp & 1 == 1 && stamp >> 1 < epoch && way & FUSED != 0;
-        if !was_good || !is_unchanged(stamp >> 1, way::forward(way).port) {
-            return false;
+        likely: Likely,
+        key: &F::Key,
+        now_ms: u32,
+    ) -> Option<Established<'_, F>> {
+        let number = likely.0.wrapping_sub(1);
+        let line = F::table(&self.flows).get(number)?;
+        match F::is_same(&line.key, key) {
+            true => self.live(line, number, now_ms),
+            false => None,
         }
-        table.found_good(number, halves, epoch);
-        true
     }
 
     #[inline(always)]
@@ -137,9 +129,19 @@ impl FlowWorker {
         now_ms: u32,
     ) -> Option<Established<'a, F>> {
         // The stamp first: who stamped had written the way before.
-        if line.stamp.load(Acquire) != epoch << 1 | 1 {
-            return None;
+        match line.stamp.load(Acquire) == epoch << 1 | 1 {
+            true => self.live(line, number, now_ms),
+            false => None,
         }
+    }
+
+    #[inline(always)]
+    fn live<'a, F: Family>(
+        &'a self,
+        line: &'a Line<F::Words>,
+        number: u32,
+        now_ms: u32,
+    ) -> Option<Established<'a, F>> {
         let way = line.way.load(Acquire);
         let is_short = way & (FUSED | SETTLED) == FUSED | SETTLED;
         let is_idle = was_idle_longer(now_ms, line.last.load(Relaxed), line.idle.load(Relaxed));
@@ -152,6 +154,24 @@ impl<F: Family> Established<'_, F> {
     #[inline(always)]
     pub fn forward(&self) -> Forward {
         way::forward(self.way)
+    }
+
+    /// The halves of the sender and of the receiver, if exactly those live that should (`has`: is there an
+    /// interface at that end).
+    pub fn halves(&self, has: [bool; 2]) -> Option<[Option<HalfRef>; 2]> {
+        let lines = [self.number, self.number ^ 1];
+        let control = F::table(&self.worker.flows).control(self.number / 2).load(Acquire);
+        let bits = |end: usize| if has[end] { way::half(lines[end]) } else { 0 };
+        let stands = control & (READY | HALVES) == READY | bits(0) | bits(1);
+        let half =
+            |end: usize| has[end].then_some(HalfRef { line: lines[end], is_v6: F::INDEX == 1 });
+        stands.then(|| [half(0), half(1)])
+    }
+
+    /// Notes that the halves that [`Established::halves`] gave were found good under `epoch`.
+    pub fn found_good(&self, halves: [Option<HalfRef>; 2], epoch: u32) {
+        let bits = halves.iter().flatten().fold(0, |bits, half| bits | way::half(half.line));
+        F::table(&self.worker.flows).found_good(self.number, bits, epoch);
     }
 
     /// Whether it is a TCP flow.

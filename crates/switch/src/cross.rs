@@ -5,11 +5,13 @@
 use ringfence_cloud::{InterfaceIndex, Reach, Route};
 use ringfence_frame::{Direction, Icmp, IcmpKind, Ip, Transport, Tuple};
 use ringfence_policy::{Decision, Question};
-use ringfence_session::{End, FirstPacket, Forward, HalfRef, Limit, Opening, Room, Session, Step};
+use ringfence_session::{
+    End, FirstPacket, FlowWorker, Forward, HalfRef, Limit, Opening, Room, Session, Step,
+};
 
 use crate::journey::{Arrival, Passage, Scene, Stop, Walk};
 use crate::route::hops;
-use crate::tally::TallyId;
+use crate::tally::{Tallies, TallyId};
 use crate::worker::State;
 use crate::{Because, Observer, OnRuleChange, PortId, Side, Sink, Stage};
 
@@ -108,39 +110,23 @@ impl State {
         }
     }
 
-    /// "A session is re-decided when its next packet comes, under the rules of that moment;
-    /// changes in between leave no trace." A session found good is stamped with the epoch.
     fn is_condemned(
         &mut self,
         scene: Scene<'_>,
         interface: InterfaceIndex,
         found: HalfRef,
     ) -> bool {
-        if self.flows.epoch(found) >= scene.rules.changed_at(interface) {
-            return false;
-        }
-        let Session { opened, tuple, icmp, over_internet, .. } = self.flows.session(found);
-        let reach = if over_internet { Reach::Internet } else { Reach::Internal };
-        let question = Question { interface, direction: opened, tuple, icmp, reach };
-        let condemned = match scene.plane.options.on_rule_change {
-            OnRuleChange::CutIfDenied => !self.decide(scene, &question).0.allowed,
-            OnRuleChange::Keep => false,
-            OnRuleChange::Flush => true,
-            OnRuleChange::FlushInbound => opened == Direction::Inbound,
-        };
-        if !condemned {
+        let review = review(&self.flows, &scene, interface, found);
+        review.count(&mut self.tallies);
+        if let Review::Good(_) = review {
             self.flows.restamp(found, scene.rules.epoch);
         }
-        condemned
+        matches!(review, Review::Condemned(_))
     }
 
     /// Asks the rules, and counts.
     fn decide(&mut self, scene: Scene<'_>, question: &Question) -> (Decision, TallyId) {
-        let Scene { plane, rules, .. } = scene;
-        let peer = question.peer(&plane.world, plane.reading.profile);
-        let peer = peer.map(|peer| &*rules.set_of(peer).groups);
-        let decision = rules.set_of(question.interface).classifier.decide(question, peer);
-        let tally = rules.tally(question.interface, decision);
+        let (decision, tally) = judge(&scene, question);
         self.tallies.count_decision(tally);
         (decision, tally)
     }
@@ -222,6 +208,61 @@ impl State {
             }
         }
     }
+}
+
+/// What becomes of a session that is met after a rule change, with what is to be counted if the rules
+/// were asked.
+#[derive(Clone, Copy)]
+pub(crate) enum Review {
+    /// No change has touched its interface since it was found good.
+    Untouched,
+    Good(Option<TallyId>),
+    Condemned(Option<TallyId>),
+}
+
+impl Review {
+    pub(crate) fn count(self, tallies: &mut Tallies) {
+        if let Review::Good(Some(tally)) | Review::Condemned(Some(tally)) = self {
+            tallies.count_decision(tally);
+        }
+    }
+}
+
+/// "A session is re-decided when its next packet comes, under the rules of that moment; changes in
+/// between leave no trace." A session found good is to be stamped with the epoch.
+pub(crate) fn review(
+    flows: &FlowWorker,
+    scene: &Scene<'_>,
+    interface: InterfaceIndex,
+    found: HalfRef,
+) -> Review {
+    if flows.epoch(found) >= scene.rules.changed_at(interface) {
+        return Review::Untouched;
+    }
+    let Session { opened, tuple, icmp, over_internet, .. } = flows.session(found);
+    match scene.plane.options.on_rule_change {
+        OnRuleChange::Keep => Review::Good(None),
+        OnRuleChange::Flush => Review::Condemned(None),
+        OnRuleChange::FlushInbound if opened == Direction::Inbound => Review::Condemned(None),
+        OnRuleChange::FlushInbound => Review::Good(None),
+        OnRuleChange::CutIfDenied => {
+            let reach = if over_internet { Reach::Internet } else { Reach::Internal };
+            let question = Question { interface, direction: opened, tuple, icmp, reach };
+            match judge(scene, &question) {
+                (Decision { allowed: true, .. }, tally) => Review::Good(Some(tally)),
+                (Decision { allowed: false, .. }, tally) => Review::Condemned(Some(tally)),
+            }
+        }
+    }
+}
+
+/// What the rules say, and what that is counted under.
+fn judge(scene: &Scene<'_>, question: &Question) -> (Decision, TallyId) {
+    let Scene { plane, rules, .. } = *scene;
+    let peer = question.peer(&plane.world, plane.reading.profile);
+    let peer = peer.map(|peer| &*rules.set_of(peer).groups);
+    let decision = rules.set_of(question.interface).classifier.decide(question, peer);
+    (decision, rules.tally(question.interface, decision))
 }
 
 /// How frames of a flow go on once it is established.

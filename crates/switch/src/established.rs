@@ -12,6 +12,7 @@ use ringfence_session::{
     Established, Family, FlowWorker, Forward, KeyV4, KeyV6, Likely, SessionId, TcpNote, V4, V6,
 };
 
+use crate::cross::{Review, review};
 use crate::journey::{Passed, Scene};
 use crate::ports::PortFacts;
 use crate::tally::Tallies;
@@ -265,8 +266,8 @@ fn pass<F: Plain, S: Sink, O: Observer>(
     true
 }
 
-/// The same where the flow's line does not lie where it should, or is good only because nothing that has
-/// changed since it was found good touches either end; `false` if there is no such flow.
+/// The same where the flow's line does not lie where it should, or rules have changed since it was found
+/// good; `false` if there is no such flow, or a change has condemned it.
 #[cold]
 #[inline(never)]
 fn pass_rare<F: Plain, S: Sink, O: Observer>(
@@ -283,15 +284,51 @@ fn pass_rare<F: Plain, S: Sink, O: Observer>(
     }
     let moment = Moment::of(scene);
     let at = flows.look_for::<F>(key);
-    if moment.epoch > 0 {
-        let port = frame.port;
-        let is_unchanged = |since, to| scene.rules.are_unchanged_since(since, [port, to]);
-        flows.renew::<F>(at, moment.epoch, is_unchanged);
+    let mut found = flows.established_at::<F>(at, key, moment.epoch, moment.now_ms);
+    if found.is_none() && moment.epoch > 0 {
+        let settled = flows.settled_at::<F>(at, key, moment.now_ms);
+        if settled.is_some_and(|flow| is_renewed(scene, flows, flow, tallies, frame, sink)) {
+            found = flows.established_at::<F>(at, key, moment.epoch, moment.now_ms);
+        }
     }
-    match flows.established_at::<F>(at, key, moment.epoch, moment.now_ms) {
+    match found {
         Some(flow) => pass(scene, moment, flow, tallies, frame, sink, observer),
         None => false,
     }
+}
+
+/// Whether both ends of a flow are good under the rules of this moment, which is noted. As on the long way
+/// nobody is asked about a frame that cannot leave; and what condemns a session is left to that.
+fn is_renewed<F: Plain, S: Sink>(
+    scene: &Scene<'_>,
+    flows: &FlowWorker,
+    flow: Established<'_, F>,
+    tallies: &mut Tallies,
+    frame: &Incoming<'_>,
+    sink: &S,
+) -> bool {
+    let way = flow.forward();
+    let ends = [frame.port, way.port];
+    let exit = &scene.ports()[way.port as usize];
+    if sink.room(way.port) == 0 || !F::fits(frame.bytes, exit.mtu, way.hops) {
+        return false;
+    }
+    let has = ends.map(|port| scene.plane.ports.is_interface(port));
+    let Some(halves) = flow.halves(has) else { return false };
+    for (half, port) in halves.into_iter().zip(ends) {
+        let Some(half) = half else { continue };
+        let review = review(flows, scene, InterfaceIndex(port), half);
+        match review {
+            Review::Untouched => {}
+            Review::Good(_) => {
+                review.count(tallies);
+                flows.restamp(half, scene.rules.epoch);
+            }
+            Review::Condemned(_) => return false,
+        }
+    }
+    flow.found_good(halves, scene.rules.epoch);
+    true
 }
 
 /// In what plain frames of the two families differ.
@@ -305,6 +342,8 @@ pub(crate) trait Plain: Family {
     /// The key of a frame whose ethertype is right, if it is plain and turns no conversation's state.
     fn key_of(frame: &Incoming<'_>) -> Option<Self::Key>;
     fn tcp(bytes: &[u8]) -> QuickTcp;
+    /// See [`quick::fits_v4`].
+    fn fits(bytes: &[u8], mtu: u32, hops: u8) -> bool;
     /// See [`quick::forward_v4`]; from the first of `ends` to the second.
     fn forward(bytes: &mut [u8], ends: [&PortFacts; 2], way: &Forward) -> bool;
 }
@@ -334,6 +373,10 @@ impl Plain for V4 {
     #[inline(always)]
     fn tcp(bytes: &[u8]) -> QuickTcp {
         quick::tcp_v4(bytes)
+    }
+
+    fn fits(bytes: &[u8], mtu: u32, hops: u8) -> bool {
+        quick::fits_v4(bytes, mtu, hops)
     }
 
     #[inline(always)]
@@ -377,6 +420,10 @@ impl Plain for V6 {
     #[inline(always)]
     fn tcp(bytes: &[u8]) -> QuickTcp {
         quick::tcp_v6(bytes)
+    }
+
+    fn fits(bytes: &[u8], mtu: u32, hops: u8) -> bool {
+        quick::fits_v6(bytes, mtu, hops)
     }
 
     #[inline(always)]

@@ -12,9 +12,9 @@ use ringfence_policy::{
 };
 use ringfence_session::{TimeoutNumbers, Timeouts};
 
+use crate::Because;
 use crate::pieces::Pieces;
 use crate::tally::{self, TallyId};
-use crate::{Because, PortId};
 
 /// The rules of a moment.
 #[derive(Clone)]
@@ -121,14 +121,6 @@ impl Rules {
         let set = self.sets.get(set as usize);
         let members = set.names.groups.iter().map(|g| *self.members_changed.get(g.as_usize()));
         members.fold(moved_at.max(set.changed_at), u32::max)
-    }
-
-    /// Whether no change has touched an interface at either port since `epoch`.
-    pub(crate) fn are_unchanged_since(&self, epoch: u32, ports: [PortId; 2]) -> bool {
-        ports.into_iter().all(|port| {
-            let is_interface = (port as usize) < self.interfaces.len();
-            !is_interface || self.changed_at(InterfaceIndex(port)) <= epoch
-        })
     }
 
     /// What a decision at an interface is counted under.

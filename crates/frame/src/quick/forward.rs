@@ -25,12 +25,11 @@ impl Macs {
 #[inline(always)]
 pub fn forward_v4(bytes: &mut [u8], macs: &Macs, mtu: u32, hops: u8) -> bool {
     let Some(frame) = bytes.first_chunk_mut::<OVER_V4>() else { return false };
-    let ttl = frame[IP + 8];
-    if ttl <= hops || u32::from(be16(frame, IP + 2)) > mtu {
+    if !fits_v4(frame, mtu, hops) {
         return false;
     }
     put::<0, 12, _>(frame, macs.0);
-    frame[IP + 8] = ttl - hops;
+    frame[IP + 8] -= hops;
     let checksum = [frame[IP + 10], frame[IP + 11]];
     put::<{ IP + 10 }, 2, _>(frame, less_ttl(checksum, hops));
     true
@@ -40,13 +39,28 @@ pub fn forward_v4(bytes: &mut [u8], macs: &Macs, mtu: u32, hops: u8) -> bool {
 #[inline(always)]
 pub fn forward_v6(bytes: &mut [u8], macs: &Macs, mtu: u32, hops: u8) -> bool {
     let Some(frame) = bytes.first_chunk_mut::<OVER_V6>() else { return false };
-    let limit = frame[IP + 7];
-    if limit <= hops || u32::from(be16(frame, IP + 4)) + IPV6_LEN as u32 > mtu {
+    if !fits_v6(frame, mtu, hops) {
         return false;
     }
     put::<0, 12, _>(frame, macs.0);
-    frame[IP + 7] = limit - hops;
+    frame[IP + 7] -= hops;
     true
+}
+
+/// Whether a plain IPv4 frame fits a link that carries packets of `mtu` bytes, and its TTL is larger
+/// than `hops`.
+#[inline(always)]
+pub fn fits_v4(bytes: &[u8], mtu: u32, hops: u8) -> bool {
+    let frame = bytes.first_chunk::<OVER_V4>();
+    frame.is_some_and(|frame| frame[IP + 8] > hops && u32::from(be16(frame, IP + 2)) <= mtu)
+}
+
+/// As [`fits_v4`], for IPv6.
+#[inline(always)]
+pub fn fits_v6(bytes: &[u8], mtu: u32, hops: u8) -> bool {
+    let packet_len = |frame| u32::from(be16::<OVER_V6>(frame, IP + 4)) + IPV6_LEN as u32;
+    let frame = bytes.first_chunk::<OVER_V6>();
+    frame.is_some_and(|frame| frame[IP + 7] > hops && packet_len(frame) <= mtu)
 }
 
 /// Gives a plain IPv4 frame other addresses.

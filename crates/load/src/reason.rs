@@ -3,31 +3,8 @@
 use ringfence_endpoints::generator::Reason;
 use ringfence_switch::{Because, Stage};
 
-const STAGES: [Stage; 6] =
-    [Stage::Parse, Stage::Admit, Stage::Outbound, Stage::Route, Stage::Inbound, Stage::Deliver];
-
-const NAMES: [&str; 20] = [
-    "rule",
-    "same-group",
-    "default",
-    "always-allowed",
-    "platform",
-    "session",
-    "midstream",
-    "spoofed",
-    "not-forwarded",
-    "unreachable",
-    "ttl-exceeded",
-    "too-big",
-    "queue-full",
-    "malformed",
-    "fragment-timeout",
-    "fragment-overlap",
-    "fragment-limit",
-    "session-limit",
-    "half-open-limit",
-    "other",
-];
+const KINDS: usize = Because::NAMES.len();
+const _: () = assert!(Stage::ALL.len() * KINDS <= Reason::COUNT, "every reason has a number");
 
 /// The number of a drop at `stage` with `because`, for [`Checker`] and [`Expected`].
 ///
@@ -35,45 +12,31 @@ const NAMES: [&str; 20] = [
 /// [`Expected`]: ringfence_endpoints::generator::Expected
 #[inline]
 pub fn reason(stage: Stage, because: Because) -> Reason {
-    let name = match because {
-        Because::Rule(_) => 0,
-        Because::SameGroup(_) => 1,
-        Because::Default => 2,
-        Because::AlwaysAllowed => 3,
-        Because::Platform => 4,
-        Because::Session => 5,
-        Because::Midstream => 6,
-        Because::Spoofed => 7,
-        Because::NotForwarded => 8,
-        Because::Unreachable(_) => 9,
-        Because::TtlExceeded => 10,
-        Because::TooBig => 11,
-        Because::QueueFull => 12,
-        Because::Malformed(_) => 13,
-        Because::FragmentTimeout => 14,
-        Because::FragmentOverlap => 15,
-        Because::FragmentLimit => 16,
-        Because::SessionLimit => 17,
-        Because::HalfOpenLimit => 18,
-    };
-    let number = stage as u8 * NAMES.len() as u8 + name;
-    Reason::new(number).expect("six stages of twenty reasons are fewer than 128")
+    let number = stage as usize * KINDS + because.kind();
+    u8::try_from(number).ok().and_then(Reason::new).expect("every reason has a number")
 }
 
 /// Stage and name: `inbound default`.
 pub fn reason_name(reason: Reason) -> String {
     let number = usize::from(reason.get());
-    let stage = STAGES.get(number / NAMES.len()).map_or("nowhere", |stage| stage.name());
-    format!("{stage} {}", NAMES[number % NAMES.len()])
+    let stage = Stage::ALL.get(number / KINDS).map_or("nowhere", |stage| stage.name());
+    format!("{stage} {}", Because::NAMES[number % KINDS])
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use ringfence_cloud::GroupIndex;
+    use ringfence_policy::RuleRef;
+
     use super::*;
 
     #[test]
     fn names_are_those_of_the_switch() {
         let reasons = [
+            Because::Rule(RuleRef { group: GroupIndex(3), rule: 5 }),
+            Because::SameGroup(GroupIndex(7)),
             Because::Default,
             Because::Platform,
             Because::Spoofed,
@@ -82,11 +45,14 @@ mod tests {
             Because::SessionLimit,
             Because::HalfOpenLimit,
         ];
-        for stage in STAGES {
+        let mut numbers = BTreeSet::new();
+        for stage in Stage::ALL {
             for because in reasons {
                 let name = format!("{} {}", stage.name(), because.name());
                 assert_eq!(reason_name(reason(stage, because)), name);
+                numbers.insert(reason(stage, because));
             }
         }
+        assert_eq!(numbers.len(), Stage::ALL.len() * reasons.len(), "each has a number of its own");
     }
 }

@@ -40,7 +40,7 @@ const IMPLICIT_LEN: u32 = 5;
 pub(crate) struct Tallies {
     pub(crate) ports: Vec<PortTally>,
     /// Frames dropped, by port and [`Because::kind`].
-    dropped: Vec<[u64; Because::KINDS]>,
+    dropped: Vec<[u64; Because::NAMES.len()]>,
     answered: BTreeMap<(PortId, &'static str), u64>,
     /// Decisions, by [`TallyId`].
     decisions: Vec<u64>,
@@ -82,7 +82,7 @@ impl Tallies {
     pub(crate) fn new(ports: &Ports) -> Tallies {
         Tallies {
             ports: vec![PortTally::default(); ports.len()],
-            dropped: vec![[0; Because::KINDS]; ports.len()],
+            dropped: vec![[0; Because::NAMES.len()]; ports.len()],
             answered: BTreeMap::new(),
             decisions: Vec::new(),
             traffic: Vec::new(),
@@ -158,8 +158,8 @@ impl Tallies {
         port.frames_out += went.frames;
         port.bytes_out += went.bytes;
         port.icmp_errors += tally.icmp_errors;
-        for (kind, &count) in dropped.iter().enumerate() {
-            add(&mut port.dropped, Because::kind_name(kind), count);
+        for (name, &count) in Because::NAMES.iter().zip(dropped) {
+            add(&mut port.dropped, name, count);
         }
     }
 

@@ -108,6 +108,10 @@ pub struct Verdict {
 }
 
 impl Stage {
+    /// All of them, in the order of the journey.
+    pub const ALL: [Stage; 6] =
+        [Stage::Parse, Stage::Admit, Stage::Outbound, Stage::Route, Stage::Inbound, Stage::Deliver];
+
     /// Stable name: `parse`, `admit`, ...
     pub fn name(self) -> &'static str {
         match self {
@@ -164,16 +168,12 @@ kinds! {
 }
 
 impl Because {
-    /// How many kinds of reasons there are.
-    pub(crate) const KINDS: usize = NAMES.len();
+    /// The names of all kinds of reasons, by [`Because::kind`].
+    pub const NAMES: &[&str] = NAMES;
 
-    /// Its place in a table by reason, below [`Because::KINDS`].
-    pub(crate) fn kind(self) -> usize {
+    /// Its place in a table by reason, whatever it carries: below the number of [`Because::NAMES`].
+    pub fn kind(self) -> usize {
         Kind::from(self) as usize
-    }
-
-    pub(crate) fn kind_name(kind: usize) -> &'static str {
-        NAMES[kind]
     }
 
     /// Stable name: `rule`, `same-group`, `default`, ...

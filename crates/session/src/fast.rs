@@ -2,10 +2,9 @@
 //! its key did not find room in the first), its own direction's line. It writes that line, which
 //! no other direction's frames read. Nothing here allocates, waits, or calls anything that does.
 //!
-//! Many frames at a time: memory answers in its own time, so ask early and keep asking. With
-//! buckets asked for 32 frames ahead and lines 16 ahead, frame by frame, a frame costs half of what
-//! it does when a batch of 32 goes through one stage after the other.
-//! What is found is inlined into the caller: handed back through memory it costs as much as all the rest.
+//! Many frames at a time: memory answers in its own time, so buckets, then lines, are asked for a
+//! group of frames before they are read. What is found is inlined into the caller: handed back through
+//! memory it costs as much as all the rest.
 
 use ringfence_frame::{Protocol, Tuple};
 

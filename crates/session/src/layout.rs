@@ -1,6 +1,6 @@
 //! What lies where: the line that one direction's frames read and write, the bucket of the index,
-//! the hint that brings either near, and the comparison of many
-//! tags at once. Owns the sizes and the few unsafe words that vouch for them.
+//! the hint that brings either near, and the comparison of many tags at once. Owns the sizes and the
+//! few unsafe words that vouch for them.
 
 #![allow(unsafe_code, reason = "vouches that zeroed memory is a line, and prefetches")]
 
@@ -31,9 +31,9 @@ pub struct Line<W> {
     /// What frames of this line's half are counted for. In an IPv6 line all from here on is on the
     /// second cache line, which UDP's established frames do without.
     pub(crate) tally: AtomicU32,
-    /// What this direction last acknowledged and advertised, or type and code (`side.rs`).
+    /// What this direction last acknowledged and advertised, or type and code (`tcp.rs`).
     pub(crate) note: AtomicU64,
-    /// This direction's SYN (`side.rs`).
+    /// This direction's SYN (`tcp.rs`).
     pub(crate) syn: AtomicU64,
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct PortFacts {
     pub(crate) place: Place,
 }
 
+const _: () = assert!(size_of::<PortFacts>() == 64, "a port's facts are a cache line");
+
 impl Ports {
     /// The ports of `world`.
     ///

@@ -28,8 +28,8 @@ pub struct Incoming<'a> {
     pub bytes: &'a mut [u8],
 }
 
-/// Frames that are parsed, looked up and acted on together: enough that the memory's latency is
-/// hidden, few enough that all of them stay in the first-level cache.
+/// Frames that a worker thread takes at a time: two groups of them, so that one waits for memory while
+/// the other is acted on, and few enough that all stay in the first-level cache. A batch may be longer.
 pub const BATCH_MAX: usize = 32;
 
 /// The share of the session table that is looked over for dead sessions for one millisecond that has

@@ -172,6 +172,7 @@ impl Because {
     pub const NAMES: &[&str] = NAMES;
 
     /// Its place in a table by reason, whatever it carries: below the number of [`Because::NAMES`].
+    #[inline]
     pub fn kind(self) -> usize {
         Kind::from(self) as usize
     }

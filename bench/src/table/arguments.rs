@@ -71,9 +71,13 @@ pub(crate) struct TableArguments {
     pub(crate) only: Vec<Kind>,
 }
 
+/// Trials, sessions, threads: more than any machine bears.
+const NUMBER_MAX: usize = 100_000_000;
+
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("at least 1 is needed".to_owned()),
+        Ok(number) if number > NUMBER_MAX => Err(format!("at most {NUMBER_MAX} can be measured")),
         Ok(number) => Ok(number),
         Err(error) => Err(format!("{error}")),
     }

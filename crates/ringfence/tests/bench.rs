@@ -104,11 +104,27 @@ fn wrong_words_are_wrong_usage() {
         assert!(said.contains(part), "{args:?}: {said}");
     };
     check(&["bench", "switch", "--seconds", "0"], "0.001 to 3600");
+    check(&["bench", "switch", "--flows", "4000000000000"], "at most 100000000");
+    check(&["bench", "switch", "--workers", "33"], "at most 32");
+    check(&["bench", "classifier", "--rules-count", "4000000000"], "at most 100000000");
+    check(&["bench", "table", "--sessions", "99999999999999"], "at most 100000000");
+    check(&["bench", "table", "--trials", "99999999999999"], "at most 10000");
     check(&["bench", "switch", "--flows", "0"], "at least 1");
     check(&["bench", "latency", "--rate", "0"], "0");
     check(&["bench", "table", "--only", "btree"], "hashbrown");
     check(&["bench", "switch", "--flows", "5", "--scenario", LOAD], "cannot be used with");
     check(&["bench", "classifier", "--rules", "x", "--shape", "acl"], "cannot be used with");
+}
+
+#[test]
+fn a_file_without_rules_leaves_nothing_to_measure() {
+    let file = std::env::temp_dir().join(format!("ringfence-no-rules-{}", std::process::id()));
+    std::fs::write(&file, "").unwrap();
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_ringfence"));
+    let output = run(&binary, &["bench", "classifier", "--rules", file.to_str().unwrap()]);
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("no rule in it"));
 }
 
 /// What a run prints; it is to end well.

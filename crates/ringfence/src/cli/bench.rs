@@ -82,14 +82,16 @@ Columns:
 const SWITCH_COLUMNS: &str = with_figures!(
     "\
 Columns:
+  load       address family and protocol, and what becomes of the frames
   flows      established flows that frames are picked from at random
+  rules      rules in each security group
   workers    threads, each with its own ports
-  clocks     TSC clocks a frame, the generator's share taken off
+  clocks     TSC clocks a frame, making it not counted
   ns         nanoseconds a frame, likewise
-  Mpps       million frames a second, all workers together
+  together   million frames a second, all workers together
   generator  nanoseconds a frame that making it takes, measured alone
   floor      nanoseconds a random line out of as much memory as the records take
-  ratio      ns over floor: the figure to quote on a noisy machine
+  over floor ns over floor: the figure to quote on a noisy machine
   leaks, false drops   frames with another verdict than expected; either fails the command"
 );
 
@@ -141,7 +143,7 @@ pub(crate) struct MeasureArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) seed: u64,
     /// How many times each thing is measured.
-    #[arg(long, value_name = "NUMBER", default_value_t = 11, value_parser = at_least_one)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 11, value_parser = up_to::<TRIALS_MAX>)]
     pub(crate) trials: usize,
     /// Time for one trial; each measurement has a default of its own.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -166,7 +168,7 @@ pub(crate) struct TableArgs {
         value_name = "NUMBER,...",
         value_delimiter = ',',
         default_value = "1,10000,100000,1000000,10000000",
-        value_parser = at_least_one
+        value_parser = up_to::<COUNT_MAX>
     )]
     pub(crate) sessions: Vec<usize>,
     /// Worker threads.
@@ -175,7 +177,7 @@ pub(crate) struct TableArgs {
         value_name = "NUMBER,...",
         value_delimiter = ',',
         default_value = "1,2",
-        value_parser = at_least_one
+        value_parser = up_to::<WORKERS_MAX>
     )]
     pub(crate) workers: Vec<usize>,
     /// Tables to measure.
@@ -230,7 +232,7 @@ pub(crate) struct ClassifierArgs {
         value_name = "NUMBER,...",
         value_delimiter = ',',
         default_value = "10,100,1000,10000,60000,500000",
-        value_parser = at_least_one
+        value_parser = up_to::<COUNT_MAX>
     )]
     pub(crate) rules_count: Vec<usize>,
     /// Measure the rules of this ClassBench filter file instead.
@@ -263,7 +265,7 @@ pub(crate) struct SwitchArgs {
         value_name = "NUMBER,...",
         value_delimiter = ',',
         default_value = "1,10000,100000,1000000,10000000",
-        value_parser = at_least_one
+        value_parser = up_to::<COUNT_MAX>
     )]
     pub(crate) flows: Vec<usize>,
     /// Worker threads.
@@ -272,7 +274,7 @@ pub(crate) struct SwitchArgs {
         value_name = "NUMBER,...",
         value_delimiter = ',',
         default_value = "1,2",
-        value_parser = at_least_one
+        value_parser = up_to::<WORKERS_MAX>
     )]
     pub(crate) workers: Vec<usize>,
     /// Address families.
@@ -316,9 +318,18 @@ pub(crate) struct UpdatesArgs {
     pub(crate) rate: u64,
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+/// Trials of one measurement.
+const TRIALS_MAX: usize = 10_000;
+/// Flows, sessions or rules: what a machine with 64 GiB has room for.
+const COUNT_MAX: usize = 100_000_000;
+/// Worker threads.
+const WORKERS_MAX: usize = 32;
+
+/// A number from 1 to `MAX`.
+fn up_to<const MAX: usize>(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("at least 1 is needed".to_owned()),
+        Ok(number) if number > MAX => Err(format!("at most {MAX} can be measured")),
         Ok(number) => Ok(number),
         Err(error) => Err(format!("{error}")),
     }

@@ -36,6 +36,9 @@ pub(super) fn classifier(args: &ClassifierArgs, output: &Output) -> Result<Outco
             let source = files::source(path)?;
             let rules = read_filters(&source.text)
                 .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+            if rules.is_empty() {
+                return Err(Failure::Nothing(format!("{}: no rule in it", path.display())));
+            }
             add("file", &RuleSet::of(rules));
         }
         None => {

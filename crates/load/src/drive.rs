@@ -7,7 +7,7 @@ use ringfence_endpoints::generator::{Checker, Reason};
 use ringfence_frame::Instant;
 use ringfence_frame::batch::{FrameBatch, FrameMeta, Slot};
 use ringfence_switch::{
-    BATCH_MAX, Egress, Event, FrameId, Incoming, Observer, PortId, Sink, Verdict, Worker,
+    BATCH_MAX, Egress, Event, FrameId, Incoming, Intake, Observer, PortId, Sink, Verdict, Worker,
 };
 
 use crate::reason;
@@ -15,6 +15,7 @@ use crate::reason;
 /// Takes batches to a worker. Keeps room for the drops of a batch, so that none is allocated.
 #[derive(Debug, Default)]
 pub struct Drive {
+    intake: Intake,
     drops: Drops,
 }
 
@@ -32,21 +33,11 @@ impl Drive {
         let mut sink = Checking { checker: &mut *checker };
         let mut first = 0;
         for (slots, metas) in slots.chunks_mut(BATCH_MAX).zip(metas.chunks(BATCH_MAX)) {
-            let count = metas.len();
-            let mut frames = slots.iter_mut().zip(metas).zip(first..).map(incoming);
-            match count == BATCH_MAX {
-                true => {
-                    let mut whole: [Incoming<'_>; BATCH_MAX] = std::array::from_fn(|_| {
-                        frames.next().expect("as many frames as a whole batch has")
-                    });
-                    worker.handle_batch(&mut whole, now, &mut sink, &mut self.drops);
-                }
-                false => {
-                    let mut rest: Vec<Incoming<'_>> = frames.collect();
-                    worker.handle_batch(&mut rest, now, &mut sink, &mut self.drops);
-                }
-            }
-            first += count as u32;
+            let frames = slots.iter_mut().zip(metas).zip(first..).map(incoming);
+            self.intake.hand_in(frames, |frames| {
+                worker.handle_batch(frames, now, &mut sink, &mut self.drops);
+            });
+            first += metas.len() as u32;
         }
         batch.clear();
         for (frame, reason) in self.drops.list.drain(..) {

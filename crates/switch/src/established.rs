@@ -16,8 +16,8 @@ use crate::cross::{Review, review};
 use crate::journey::{Passed, Scene};
 use crate::ports::PortFacts;
 use crate::tally::Tallies;
-use crate::worker::{Incoming, State};
-use crate::{Because, Egress, Observer, PortId, Side, Sink, Stage, Verdict};
+use crate::worker::State;
+use crate::{Because, Egress, Incoming, Observer, PortId, Side, Sink, Stage, Verdict};
 
 /// Frames that take a step together.
 pub(crate) const GROUP: usize = 16;

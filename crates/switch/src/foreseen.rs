@@ -14,8 +14,8 @@ use crate::established::GROUP;
 use crate::journey::Scene;
 use crate::plain::{Begins, First};
 use crate::tally::TallyId;
-use crate::worker::{Incoming, State};
-use crate::{Because, PortId};
+use crate::worker::State;
+use crate::{Because, Incoming, PortId};
 
 /// What is foreseen of the frames of a group.
 #[derive(Default)]

@@ -17,8 +17,8 @@ use crate::foreseen::{DIRECTIONS, Foreseen};
 use crate::journey::{Passed, Scene};
 use crate::plain::Begins;
 use crate::tally::Tallies;
-use crate::worker::{Incoming, State};
-use crate::{Because, Egress, Observer, Side, Sink, Verdict};
+use crate::worker::State;
+use crate::{Because, Egress, Incoming, Observer, Side, Sink, Verdict};
 
 impl State {
     /// Takes a plain frame that begins a flow to its end; `false` if it is to go the long way, and

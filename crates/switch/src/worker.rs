@@ -13,20 +13,7 @@ use crate::journey::{Arrival, Scene, Stop, Walk};
 use crate::plane::Plane;
 use crate::rules::Rules;
 use crate::tally::Tallies;
-use crate::{Counters, FrameId, Observer, PortId, Sink, Stage, Verdict};
-
-/// A frame that comes in, in a buffer that the switch may write to.
-#[derive(Debug)]
-pub struct Incoming<'a> {
-    /// Where it comes in.
-    pub port: PortId,
-    /// Its number, given by whoever hands it in.
-    pub id: FrameId,
-    /// Which buffer it lies in, given back with it when it goes out.
-    pub slot: u32,
-    /// The frame.
-    pub bytes: &'a mut [u8],
-}
+use crate::{Counters, Incoming, Observer, PortId, Sink, Stage, Verdict};
 
 /// Frames that a worker thread takes at a time: two groups of them, so that one waits for memory while
 /// the other is acted on, and few enough that all stay in the first-level cache. A batch may be longer.

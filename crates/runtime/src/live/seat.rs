@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, TryRecvError};
 use ringfence_frame::Instant;
-use ringfence_switch::{BATCH_MAX, Counters, Incoming, Worker};
+use ringfence_switch::{BATCH_MAX, Counters, Incoming, Intake, Worker};
 
 use super::{Exit, Frames, LiveClock, PortQueue, Waker};
 
@@ -28,6 +28,7 @@ pub struct Seat<Q, E> {
     queues: Vec<Q>,
     exit: E,
     frames: Frames,
+    intake: Intake,
     /// The queue that the next batch begins with.
     first_queue: usize,
     port_share: usize,
@@ -84,6 +85,7 @@ impl<Q: PortQueue, E: Exit> Seat<Q, E> {
             queues,
             exit,
             frames: super::FrameMemory::batch(BATCH_MAX, huge_pages),
+            intake: Intake::new(BATCH_MAX),
             first_queue: 0,
             port_share: port_share.clamp(1, BATCH_MAX),
             spin,
@@ -228,21 +230,16 @@ impl<Q: PortQueue, E: Exit> Seat<Q, E> {
 
     /// The batch's way through the switch; how many bytes it has.
     fn handle(&mut self) -> u64 {
-        let count = self.frames.len();
         let (slots, metas) = self.frames.parts_mut();
         let mut bytes = 0;
-        let mut frames =
-            (0..).zip(slots.iter_mut().zip(metas.iter())).map(|(slot, (room, meta))| {
-                bytes += u64::from(meta.len);
-                let bytes = &mut room[..meta.len as usize];
-                Incoming { port: meta.port, id: meta.id, slot, bytes }
-            });
-        let nothing = || Incoming { port: 0, id: 0, slot: 0, bytes: &mut [] };
-        let mut batch: [Incoming<'_>; BATCH_MAX] =
-            std::array::from_fn(|_| frames.next().unwrap_or_else(nothing));
-        drop(frames);
-        let (sink, observer) = self.exit.parts();
-        self.worker.handle_batch(&mut batch[..count], self.now, sink, observer);
+        let frames = (0..).zip(slots.iter_mut().zip(metas)).map(|(slot, (room, meta))| {
+            bytes += u64::from(meta.len);
+            let bytes = &mut room[..meta.len as usize];
+            Incoming { port: meta.port, id: meta.id, slot, bytes }
+        });
+        let Seat { worker, exit, now, .. } = self;
+        let (sink, observer) = exit.parts();
+        self.intake.hand_in(frames, |batch| worker.handle_batch(batch, *now, sink, observer));
         bytes
     }
 

@@ -8,12 +8,11 @@ use ringfence_endpoints::generator::{
     Accounts, Checker, Pattern, Reason, Stage, Traffic, TrafficGenerator,
 };
 use ringfence_frame::Instant;
-use ringfence_frame::batch::{FrameMeta, Slot};
 use ringfence_load::reason;
 use ringfence_measure::{Clock, Ticks};
 use ringfence_runtime::live::{FrameMemory, Frames};
 use ringfence_switch::{
-    Controller, Egress, Event, FrameId, Incoming, Observer, PortId, Sink, Verdict, Worker,
+    Controller, Egress, Event, FrameId, Incoming, Intake, Observer, PortId, Sink, Verdict, Worker,
 };
 
 use crate::outcome::Failure;
@@ -53,6 +52,7 @@ struct Seat {
     generator: TrafficGenerator,
     checker: Checker,
     frames: Frames,
+    intake: Intake,
     out: Out,
     clock: Clock,
     start: Ticks,
@@ -78,6 +78,7 @@ impl Rig {
                 generator,
                 checker: checker.clone(),
                 frames: FrameMemory::batch(BATCH, true),
+                intake: Intake::new(BATCH),
                 out: Out { delivered: Vec::with_capacity(BATCH) },
                 clock: clock.clone(),
                 start,
@@ -165,7 +166,12 @@ impl Seat {
         let start = self.clock.now();
         let (slots, metas) = self.frames.parts_mut();
         let mut drops = Drops { checker: &mut self.checker };
-        hand_in(&mut self.worker, slots, metas, now, &mut self.out, &mut drops);
+        let incoming = (0..).zip(slots.iter_mut().zip(metas)).map(|(slot, (room, meta))| {
+            let bytes = &mut room[..meta.len as usize];
+            Incoming { port: meta.port, id: meta.id, slot, bytes }
+        });
+        let (worker, out) = (&mut self.worker, &mut self.out);
+        self.intake.hand_in(incoming, |batch| worker.handle_batch(batch, now, out, &mut drops));
         let end = self.clock.now();
         self.checker
             .touch(self.out.delivered.iter().map(|&(slot, _)| self.frames.meta(slot as usize).id));
@@ -180,30 +186,6 @@ impl Seat {
             Time::Real => Instant::from_ns(self.clock.ns(self.start, ticks)),
             Time::FramesPerMs(frames) => Instant::from_ms(self.made / frames),
         }
-    }
-}
-
-fn hand_in(
-    worker: &mut Worker,
-    slots: &mut [Slot],
-    metas: &[FrameMeta],
-    now: Instant,
-    out: &mut Out,
-    drops: &mut Drops<'_>,
-) {
-    let mut frames = slots.iter_mut().zip(metas).zip(0..).map(|((slot, meta), number)| Incoming {
-        port: meta.port,
-        id: meta.id,
-        slot: number,
-        bytes: &mut slot[..meta.len as usize],
-    });
-    if metas.len() == BATCH {
-        let mut whole: [Incoming<'_>; BATCH] =
-            std::array::from_fn(|_| frames.next().expect("a whole batch was asked for"));
-        worker.handle_batch(&mut whole, now, out, drops);
-    } else {
-        let mut rest: Vec<Incoming<'_>> = frames.collect();
-        worker.handle_batch(&mut rest, now, out, drops);
     }
 }
 

@@ -30,7 +30,7 @@ use arena::prefetch;
 use batch::{LANES, Lane};
 use kept::KeptRules;
 use key::{GROUPS_MAX, Key, RULES_MAX};
-use machine::Machine;
+use machine::{Here, Machine};
 use node::Packet;
 use plain::PlainList;
 use ringfence_cloud::GroupIndex;
@@ -47,6 +47,7 @@ const DIRECTIONS: [Direction; 2] = [Direction::Inbound, Direction::Outbound];
 /// shared by every interface that has these groups in this order.
 #[derive(Clone, Debug)]
 pub struct Classifier {
+    here: Here,
     groups: Vec<GroupIndex>,
     steps: Steps,
     rules: [Rules; 2],
@@ -74,6 +75,7 @@ impl Classifier {
         nic: Nic,
     ) -> Classifier {
         let mut classifier = Classifier {
+            here: Here::detect(),
             groups: groups.to_vec(),
             steps: Steps::new(policies, metadata_server, groups, nic),
             rules: DIRECTIONS.map(|direction| Rules::new(policies, groups, nic, direction)),

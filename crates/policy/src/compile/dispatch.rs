@@ -1,17 +1,17 @@
 //! The choice of the machine, once for each call: the whole look-up is compiled for each. Owns
 //! nothing else.
 
-#![allow(unsafe_code, reason = "calls of what is compiled for machines that have AVX-512")]
+#![allow(unsafe_code, reason = "calls of what is compiled for machines with wider vectors")]
 
 use ringfence_cloud::GroupIndex;
 
 use super::Classifier;
 use super::batch::LANES;
-use super::machine::{AnyMachine, Machine};
+use super::machine::{AnyMachine, Here, Machine};
 use crate::{Decision, Question};
 
 #[cfg(target_arch = "x86_64")]
-use super::machine::WideMachine;
+use super::machine::{Avx2Machine, Avx512Machine};
 
 type Asked<'a> = (Question, Option<&'a [GroupIndex]>);
 
@@ -21,21 +21,27 @@ pub(super) fn decide(
     question: &Question,
     peer: Option<&[GroupIndex]>,
 ) -> Decision {
-    #[cfg(target_arch = "x86_64")]
-    if let Some(machine) = WideMachine::detect() {
-        // SAFETY: the machine was asked whether it has what is enabled there.
-        return unsafe { decide_wide(machine, classifier, question, peer) };
+    match classifier.here {
+        // SAFETY: a machine of this type has what is enabled there.
+        #[cfg(target_arch = "x86_64")]
+        Here::Avx512(machine) => unsafe { decide_avx512(machine, classifier, question, peer) },
+        // SAFETY: likewise.
+        #[cfg(target_arch = "x86_64")]
+        Here::Avx2(machine) => unsafe { decide_avx2(machine, classifier, question, peer) },
+        Here::Any => classifier.decide_on(AnyMachine, question, peer),
     }
-    classifier.decide_on(AnyMachine, question, peer)
 }
 
 pub(super) fn decide_batch(classifier: &Classifier, asked: &[Asked<'_>], out: &mut [Decision]) {
-    #[cfg(target_arch = "x86_64")]
-    if let Some(machine) = WideMachine::detect() {
+    match classifier.here {
         // SAFETY: as in `decide`.
-        return unsafe { batch_wide(machine, classifier, asked, out) };
+        #[cfg(target_arch = "x86_64")]
+        Here::Avx512(machine) => unsafe { batch_avx512(machine, classifier, asked, out) },
+        // SAFETY: as in `decide`.
+        #[cfg(target_arch = "x86_64")]
+        Here::Avx2(machine) => unsafe { batch_avx2(machine, classifier, asked, out) },
+        Here::Any => batch(AnyMachine, classifier, asked, out),
     }
-    batch(AnyMachine, classifier, asked, out);
 }
 
 #[inline(always)]
@@ -50,28 +56,42 @@ fn batch(
     }
 }
 
-/// # Safety
-/// The machine has what is enabled.
+/// The look-up compiled for one kind of machine.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi1,bmi2,popcnt")]
-unsafe fn decide_wide(
-    machine: WideMachine,
-    classifier: &Classifier,
-    question: &Question,
-    peer: Option<&[GroupIndex]>,
-) -> Decision {
-    classifier.decide_on(machine, question, peer)
+macro_rules! compiled_for {
+    ($machine:ty, $features:literal, $decide:ident, $batch:ident) => {
+        /// # Safety
+        /// The machine has what is enabled.
+        #[target_feature(enable = $features)]
+        unsafe fn $decide(
+            machine: $machine,
+            classifier: &Classifier,
+            question: &Question,
+            peer: Option<&[GroupIndex]>,
+        ) -> Decision {
+            classifier.decide_on(machine, question, peer)
+        }
+
+        /// # Safety
+        /// The machine has what is enabled.
+        #[target_feature(enable = $features)]
+        unsafe fn $batch(
+            machine: $machine,
+            classifier: &Classifier,
+            asked: &[Asked<'_>],
+            out: &mut [Decision],
+        ) {
+            batch(machine, classifier, asked, out);
+        }
+    };
 }
 
-/// # Safety
-/// The machine has what is enabled.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi1,bmi2,popcnt")]
-unsafe fn batch_wide(
-    machine: WideMachine,
-    classifier: &Classifier,
-    asked: &[Asked<'_>],
-    out: &mut [Decision],
-) {
-    batch(machine, classifier, asked, out);
-}
+compiled_for!(
+    Avx512Machine,
+    "avx512f,avx512bw,avx512vl,bmi1,bmi2,popcnt",
+    decide_avx512,
+    batch_avx512
+);
+#[cfg(target_arch = "x86_64")]
+compiled_for!(Avx2Machine, "avx2,bmi1,bmi2,popcnt", decide_avx2, batch_avx2);

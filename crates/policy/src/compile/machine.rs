@@ -1,11 +1,21 @@
-//! What one machine instruction does to a whole line: the rank of a key among sixteen, sixteen
-//! rules held against a packet. Owns the two ways to do it, one for every machine and one for those
-//! with AVX-512, and the choice between them.
+//! What few machine instructions do to a whole line: the rank of a key among sixteen, sixteen rules
+//! held against a packet. Owns how every machine does it, and the choice of those that have wider
+//! vectors.
 
 #![allow(unsafe_code, reason = "vector instructions, of which each machine has its own")]
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
 use super::arena::LINE;
 use super::node::{FULL_WORDS, LIST_WORDS, OWN_RANGE, Packet};
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2Machine;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512Machine;
 
 /// Rules that are held against a packet at once.
 pub(crate) const AT_ONCE: usize = 16;
@@ -186,177 +196,29 @@ fn rank_halves(line: &[u32; LINE], key: i16) -> u32 {
     halves.map(|it| u32::from(it <= key)).sum()
 }
 
-#[cfg(target_arch = "x86_64")]
-pub(crate) use wide::WideMachine;
+/// The machine that this process runs on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Here {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512Machine),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2Machine),
+    Any,
+}
 
-#[cfg(target_arch = "x86_64")]
-mod wide {
-    use std::arch::x86_64::*;
-
-    use super::{AT_ONCE, FULL_WORDS, LINE, LIST_WORDS, Machine, OWN_RANGE, Packet};
-
-    /// A machine with AVX-512. Whoever has one has asked.
-    #[derive(Clone, Copy, Debug)]
-    pub(crate) struct WideMachine(());
-
-    impl WideMachine {
-        /// This machine, if it is one.
-        #[inline]
-        pub(crate) fn detect() -> Option<WideMachine> {
-            let is_wide = is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("bmi1")
-                && is_x86_feature_detected!("bmi2")
-                && is_x86_feature_detected!("popcnt");
-            is_wide.then_some(WideMachine(()))
-        }
-    }
-
-    impl Machine for WideMachine {
-        #[inline(always)]
-        fn rank_words(self, line: &[u32; LINE], key: i32) -> u32 {
-            // SAFETY: a value of this type is made on machines with AVX-512 only; a line is 64
-            // bytes.
-            let below = unsafe {
-                let line = _mm512_loadu_si512(line.as_ptr().cast());
-                _mm512_cmple_epi32_mask(line, _mm512_set1_epi32(key))
-            };
-            u32::from(below).count_ones()
-        }
-
-        #[inline(always)]
-        fn rank_halves(self, line: &[u32; LINE], key: i16) -> u32 {
-            // SAFETY: as in `rank_words`.
-            let below = unsafe {
-                let line = _mm512_loadu_si512(line.as_ptr().cast());
-                _mm512_cmple_epi16_mask(line, _mm512_set1_epi16(key))
-            };
-            below.count_ones()
-        }
-
-        #[inline(always)]
-        fn list(self, words: &[u32], packet: &Packet) -> u32 {
-            let count = (words.len() / LIST_WORDS).min(AT_ONCE);
-            // SAFETY: the machine is one with AVX-512; `words` holds three times `count` words.
-            match count {
-                0..=8 => unsafe { list_of_8(words.as_ptr(), count, packet) },
-                _ => unsafe { list_of_16(words.as_ptr(), count, packet) },
+impl Here {
+    /// Finds out which it is.
+    pub(crate) fn detect() -> Here {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let Some(machine) = Avx512Machine::detect() {
+                return Here::Avx512(machine);
+            }
+            if let Some(machine) = Avx2Machine::detect() {
+                return Here::Avx2(machine);
             }
         }
-
-        #[inline(always)]
-        fn full(self, words: &[u32], packet: &Packet) -> u32 {
-            let count = (words.len() / FULL_WORDS).min(AT_ONCE);
-            // SAFETY: as in `list`, with six times `count` words.
-            match count {
-                0..=8 => unsafe { full_of_8(words.as_ptr(), count, packet) },
-                _ => unsafe { full_of_16(words.as_ptr(), count, packet) },
-            }
-        }
-    }
-
-    /// The compares of up to as many rules as a vector has lanes, for vectors of one width.
-    macro_rules! of_width {
-        (
-            $mask:ty, $list:ident, $full:ident, $load:ident, $set1:ident, $and:ident,
-            $xor:ident, $sub:ident, $shift:ident, $le:ident, $le_unsigned:ident, $testn:ident
-        ) => {
-            /// Which rules of a list match.
-            ///
-            /// # Safety
-            /// The machine has AVX-512; three times `count` words can be read.
-            #[inline(always)]
-            unsafe fn $list(words: *const u32, count: usize, packet: &Packet) -> u32 {
-                let lanes = ((1_u32 << count) - 1) as $mask;
-                // SAFETY: the caller's promise, and no lane beyond `count` is read.
-                let matches = unsafe {
-                    let part = |number| $load(lanes, words.add(number * count).cast());
-                    let (ports, protocols) = (part(1), part(2));
-                    let port = $set1(packet.target_port.into());
-                    let first = $and(ports, $set1(0xffff));
-                    let differs = $xor(protocols, $set1(packet.protocol.into()));
-                    let asked = $and($shift::<8>(protocols), $set1(0xff));
-                    $le(first, port) & $le(port, $shift::<16>(ports)) & $testn(differs, asked)
-                };
-                u32::from(matches & lanes)
-            }
-
-            /// Which rules match but for what an extra asks.
-            ///
-            /// # Safety
-            /// The machine has AVX-512; six times `count` words can be read.
-            #[inline(always)]
-            unsafe fn $full(words: *const u32, count: usize, packet: &Packet) -> u32 {
-                let lanes = ((1_u32 << count) - 1) as $mask;
-                // SAFETY: the caller's promise, and no lane beyond `count` is read.
-                let matches = unsafe {
-                    let part = |number| $load(lanes, words.add(number * count).cast());
-                    let (first, last, flags) = (part(1), part(2), part(5));
-                    let address = $set1(packet.own.cast_signed());
-                    let in_range = $le_unsigned($sub(address, first), $sub(last, first));
-                    let is_ipv4 = <$mask>::from(packet.own_is_ipv4).wrapping_neg();
-                    let free = $testn(flags, $set1(OWN_RANGE.cast_signed()));
-                    let within = |ranges, port: u16| {
-                        let port = $set1(port.into());
-                        let first = $and(ranges, $set1(0xffff));
-                        $le(first, port) & $le(port, $shift::<16>(ranges))
-                    };
-                    let differs = $xor(flags, $set1(packet.protocol.into()));
-                    let asked = $and($shift::<8>(flags), $set1(0xff));
-                    ((in_range & is_ipv4) | free)
-                        & within(part(3), packet.source_port)
-                        & within(part(4), packet.target_port)
-                        & $testn(differs, asked)
-                };
-                u32::from(matches & lanes)
-            }
-        };
-    }
-
-    of_width!(
-        u8,
-        list_of_8,
-        full_of_8,
-        _mm256_maskz_loadu_epi32,
-        _mm256_set1_epi32,
-        _mm256_and_si256,
-        _mm256_xor_si256,
-        _mm256_sub_epi32,
-        shift_of_8,
-        _mm256_cmple_epi32_mask,
-        _mm256_cmple_epu32_mask,
-        _mm256_testn_epi32_mask
-    );
-    of_width!(
-        u16,
-        list_of_16,
-        full_of_16,
-        _mm512_maskz_loadu_epi32,
-        _mm512_set1_epi32,
-        _mm512_and_si512,
-        _mm512_xor_si512,
-        _mm512_sub_epi32,
-        shift_of_16,
-        _mm512_cmple_epi32_mask,
-        _mm512_cmple_epu32_mask,
-        _mm512_testn_epi32_mask
-    );
-
-    /// # Safety
-    /// The machine has AVX-512.
-    #[inline(always)]
-    unsafe fn shift_of_8<const BITS: i32>(words: __m256i) -> __m256i {
-        // SAFETY: the caller's promise.
-        unsafe { _mm256_srli_epi32::<BITS>(words) }
-    }
-
-    /// # Safety
-    /// The machine has AVX-512.
-    #[inline(always)]
-    unsafe fn shift_of_16<const BITS: u32>(words: __m512i) -> __m512i {
-        // SAFETY: the caller's promise.
-        unsafe { _mm512_srli_epi32::<BITS>(words) }
+        Here::Any
     }
 }
 
@@ -365,7 +227,7 @@ mod tests {
     use super::super::node::{
         FULL_WORDS, LIST_WORDS, OWN_RANGE, Packet, protocol_word, range_word,
     };
-    use super::{AT_ONCE, AnyMachine, LINE, Machine, WideMachine};
+    use super::{AT_ONCE, AnyMachine, Avx2Machine, Avx512Machine, LINE, Machine};
 
     const SEED: u64 = 0x3a1d;
 
@@ -414,10 +276,17 @@ mod tests {
 
     #[test]
     fn every_machine_compares_alike() {
-        let Some(wide) = WideMachine::detect() else {
-            println!("no AVX-512 here, nothing to compare");
-            return;
-        };
+        match Avx512Machine::detect() {
+            Some(machine) => compare(machine),
+            None => println!("no AVX-512 here, nothing to compare"),
+        }
+        match Avx2Machine::detect() {
+            Some(machine) => compare(machine),
+            None => println!("no AVX2 here, nothing to compare"),
+        }
+    }
+
+    fn compare(wide: impl Machine) {
         println!("seed {SEED:#x}");
         let mut dice = Dice(SEED);
         let mut met = [0_u32; 2];

@@ -276,6 +276,7 @@ mod tests {
 
     #[test]
     fn every_machine_compares_alike() {
+        println!("seed {SEED:#x}");
         match Avx512Machine::detect() {
             Some(machine) => compare(machine),
             None => println!("no AVX-512 here, nothing to compare"),
@@ -287,7 +288,6 @@ mod tests {
     }
 
     fn compare(wide: impl Machine) {
-        println!("seed {SEED:#x}");
         let mut dice = Dice(SEED);
         let mut met = [0_u32; 2];
         for _ in 0..20_000 {

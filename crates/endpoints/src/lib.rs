@@ -6,6 +6,8 @@
 pub mod application;
 pub mod generator;
 mod guest;
+#[cfg(all(feature = "os", target_os = "linux"))]
+pub mod tap;
 mod task;
 
 pub use generator::{Generator, GeneratorConfig, GeneratorReport};

@@ -1,7 +1,7 @@
 //! Sets a guest's network card up over netlink, from inside its namespace.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use futures_util::TryStreamExt;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags};
@@ -29,8 +29,17 @@ pub struct Nic {
     pub mtu: u32,
     /// Addresses that the guest is given; none: it is left to find some itself.
     pub addresses: Vec<NicAddress>,
-    /// Default gateways; a guest has them by one card.
-    pub gateways: Vec<IpAddr>,
+    /// Ways to elsewhere by this card.
+    pub routes: Vec<NicRoute>,
+}
+
+/// A way to elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NicRoute {
+    /// Where to; the unspecified address with a prefix of no length is everywhere.
+    pub target: NicAddress,
+    /// By whom; of the target's family.
+    pub gateway: IpAddr,
 }
 
 impl Nic {
@@ -100,21 +109,15 @@ impl Nic {
             }
             request.execute().await.map_err(|error| self.refused("address", &error))?;
         }
-        for gateway in &self.gateways {
-            let route = match gateway {
-                IpAddr::V4(gateway) => RouteMessageBuilder::<Ipv4Addr>::new()
-                    .gateway(*gateway)
-                    .output_interface(index)
-                    .onlink()
-                    .build(),
-                IpAddr::V6(gateway) => RouteMessageBuilder::<Ipv6Addr>::new()
-                    .gateway(*gateway)
-                    .output_interface(index)
-                    .onlink()
-                    .build(),
-            };
-            let added = handle.route().add(route).execute().await;
-            added.map_err(|error| self.refused("default route", &error))?;
+        for route in &self.routes {
+            let NicRoute { target: NicAddress { address, prefix_len }, gateway } = *route;
+            let wanted = RouteMessageBuilder::<IpAddr>::new()
+                .destination_prefix(address, prefix_len)
+                .and_then(|route| route.gateway(gateway))
+                .map_err(|error| self.refused("route", &error))?;
+            let wanted = wanted.output_interface(index).onlink().build();
+            let added = handle.route().add(wanted).execute().await;
+            added.map_err(|error| self.refused("route", &error))?;
         }
         Ok(())
     }

@@ -11,8 +11,8 @@ mod namespaces;
 mod privilege;
 mod running;
 
-pub use addressing::{Nic, NicAddress};
+pub use addressing::{Nic, NicAddress, NicRoute};
 pub use error::HostError;
-pub use namespaces::Namespaces;
+pub use namespaces::{Namespaces, see_instead};
 pub use privilege::{Privilege, may_run};
 pub use running::{Attached, Card, Claim, Running, StateFolder};

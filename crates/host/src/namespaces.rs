@@ -142,6 +142,21 @@ impl Namespaces {
     }
 }
 
+/// From now on the calling process, and what it becomes, sees `file` in the place of `path`, and nobody
+/// else does.
+///
+/// # Errors
+/// If the system refuses.
+pub fn see_instead(path: &Path, file: &Path) -> Result<(), HostError> {
+    // SAFETY: descriptors stay shared; only the mounts are the process's own.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNS) }
+        .map_err(|error| HostError::file("cannot make a mount namespace for", path, error))?;
+    let downstream = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+    mount_change("/", downstream)
+        .map_err(|error| HostError::file("cannot part the mounts of", "/", error))?;
+    mount_bind(file, path).map_err(|error| HostError::file("cannot bind to", path, error))
+}
+
 /// Has a thread of its own do something, and waits for it.
 fn on_a_thread<T: Send>(name: &str, what: impl FnOnce() -> T + Send) -> Result<T, HostError> {
     thread::scope(|scope| {

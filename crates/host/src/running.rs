@@ -82,6 +82,11 @@ impl StateFolder {
         StateFolder { folder }
     }
 
+    /// The folder of a fabric.
+    pub fn folder_of(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// All that are there, whether or not they still run, by name.
     pub fn all(&self) -> Vec<Running> {
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };

@@ -1,6 +1,7 @@
 //! The command line's words: commands, options, and what they accept. Owns no behaviour.
 
 pub(crate) mod bench;
+pub(crate) mod live;
 
 use std::path::PathBuf;
 
@@ -69,6 +70,16 @@ pub(crate) enum Command {
     CanReach(CanReachArgs),
     /// Frames from captures through the switch on the virtual clock.
     Replay(ReplayArgs),
+    /// Bring a scenario up with real guests: a network namespace and a TAP device for each.
+    Up(live::UpArgs),
+    /// Run a command in the network namespace of an instance.
+    Exec(live::ExecArgs),
+    /// The fabrics that are up, and their guests.
+    Ps,
+    /// End fabrics that are up.
+    Down(live::FabricArgs),
+    /// Remove what killed fabrics left behind.
+    Clean(live::FabricArgs),
     /// Measure the session table, the classifier, the switch.
     Bench(bench::BenchArgs),
     /// Check scenario files.

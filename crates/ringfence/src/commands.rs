@@ -5,6 +5,7 @@ mod bench;
 mod can_reach;
 mod explain;
 mod format;
+mod live;
 mod probes;
 mod replay;
 mod run;
@@ -30,6 +31,11 @@ pub(crate) fn dispatch(command: Command, output: &Output) -> Result<Outcome, Fai
         Command::ExplainCode(args) => texts::explain_code(&args, output),
         Command::Completions(args) => texts::completions(&args, Cli::command(), output),
         Command::Man => texts::man(Cli::command(), output),
+        Command::Up(args) => live::up(&args, output),
+        Command::Exec(args) => live::exec(&args),
+        Command::Ps => live::ps(output),
+        Command::Down(args) => live::down(&args, output),
+        Command::Clean(args) => live::clean(&args, output),
         Command::Replay(args) => replay::replay(&args, output),
     }
 }

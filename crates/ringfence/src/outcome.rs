@@ -41,6 +41,9 @@ pub(crate) enum Failure {
     /// A failure at run time.
     #[error("{0}")]
     Runtime(String),
+    /// A privilege or a kernel feature is missing, which is named.
+    #[error("{0}")]
+    Missing(String),
     /// Nothing was selected to run.
     #[error("{0}")]
     Nothing(String),
@@ -86,6 +89,7 @@ pub(crate) fn exit_code(outcome: Result<Outcome, Failure>, output: &Output) -> u
             match failure {
                 Failure::Usage(_) | Failure::Invalid { .. } | Failure::Probe(_) => 2,
                 Failure::Runtime(_) | Failure::Disagreement(_) | Failure::Output(_) => 3,
+                Failure::Missing(_) => 4,
                 Failure::Nothing(_) => 5,
             }
         }

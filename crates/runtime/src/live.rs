@@ -11,21 +11,31 @@
 mod clock;
 mod control;
 mod cores;
+#[cfg(target_os = "linux")]
+mod descriptors;
+#[cfg(not(target_os = "linux"))]
+#[path = "live/no_descriptors.rs"]
+mod descriptors;
 mod directory;
 mod exit;
+mod guest;
 mod load;
 mod memory;
 mod paced;
 mod queue;
 mod ring;
 mod seat;
+#[cfg(all(feature = "os", target_os = "linux"))]
+mod tap;
 mod waker;
+mod world;
 
 pub use clock::LiveClock;
 pub use control::{Applied, Live, LiveError, LiveOptions, Stopped};
 pub use cores::Placement;
 pub use directory::Directory;
-pub use exit::{Exit, Outlets};
+pub use exit::{Exit, Outlet, Outlets};
+pub use guest::GuestQueue;
 pub use load::{
     ChangeMade, Check, Latencies, LoadEnd, LoadError, LoadExit, LoadOptions, LoadQueue, LoadResult,
     LoadTest, Logged, Until, Updates, UpdatesMade, WorkerFigures,
@@ -35,4 +45,7 @@ pub use paced::{Pace, PacedEnd, PacedExit, PacedOptions, PacedResult, PacedTest}
 pub use queue::PortQueue;
 pub use ring::{RingReceiver, RingSender, ring};
 pub use seat::{Progress, Seat};
+#[cfg(all(feature = "os", target_os = "linux"))]
+pub use tap::{TapCounters, TapOutlet, TapPort, TapQueue};
 pub use waker::Waker;
+pub use world::{Attachment, LiveWorld, bring_up};

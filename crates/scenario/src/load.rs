@@ -4,6 +4,7 @@
 //! rules; changes in time order; expectations. A later check runs only on what the earlier ones
 //! let stand, so that one mistake is not reported twice in other words.
 
+mod attach;
 mod expectations;
 mod policy;
 mod settings;
@@ -55,6 +56,7 @@ fn build(source: Source, file: ScenarioFile, findings: &mut Findings) -> Option<
     let catalogue = policy::catalogue(&file, &names, findings);
     let mut ports = topology;
     settings::links(&file, &mut ports, findings);
+    let attached = attach::attached(&file.attach, &ports, findings);
     let references_hold = !findings.has_errors();
     if !ports.incomplete {
         report_problems(&ports.world.check(), &ports, findings);
@@ -87,6 +89,7 @@ fn build(source: Source, file: ScenarioFile, findings: &mut Findings) -> Option<
         seed: file.seed.map_or(0, |seed| seed.value),
         source,
         serves: ports.serves,
+        attached,
         links: ports.links,
         fabric,
         traffic,
@@ -103,17 +106,6 @@ fn refuse_unsupported(file: &ScenarioFile, findings: &mut Findings) {
             let help = "it would not be checked: leave it out, or write the cases under `expect`";
             findings.error("RF0017", &value.origin, message, help);
         }
-    }
-    for attached in &file.attach {
-        let message = format!("the simulated world ignores that `{}` is attached", attached.id());
-        let help = "a guest of its own answers for it here";
-        findings.warning("RF0018", &attached.origin, message, help);
-    }
-}
-
-impl crate::file::AttachFile {
-    fn id(&self) -> &str {
-        &self.instance.0.value
     }
 }
 

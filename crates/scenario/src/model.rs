@@ -29,6 +29,8 @@ pub struct Scenario {
     /// What listens where: the guests of the simulated world. Every interface and named outside
     /// host has a guest, with an empty list if it serves nothing.
     pub serves: BTreeMap<Place, Vec<(u16, Application)>>,
+    /// Who lives on a real machine, in file order.
+    pub attached: Vec<Attached>,
     /// Links that differ from the default.
     pub links: BTreeMap<Place, LinkConfig>,
     /// Generators.
@@ -39,6 +41,26 @@ pub struct Scenario {
     pub expectations: Vec<Expectation>,
     /// Warnings found on the way.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// A port that a real machine has.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Attached {
+    /// The port.
+    pub place: Place,
+    /// By what.
+    pub to: AttachedTo,
+    /// Where it was said.
+    pub origin: Origin,
+}
+
+/// How a real machine has a port.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AttachedTo {
+    /// A TAP device of this name in a network namespace of its own.
+    Tap(String),
+    /// An interface of the machine.
+    Interface(String),
 }
 
 /// A generator's order.

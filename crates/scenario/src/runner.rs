@@ -5,12 +5,12 @@
 //! lives where in `guests`, what came of it in `judge`. Opens nothing, asks no clock.
 
 mod fate;
-mod guests;
 pub(crate) mod history;
 mod judge;
 mod kept;
 pub mod report;
 mod schedule;
+mod senders;
 mod topology;
 
 use std::time::Duration;
@@ -27,10 +27,10 @@ use crate::frames;
 use crate::model::Traffic;
 use crate::probe::{Resolved, resolve};
 use crate::{Expectation, Scenario};
-use guests::guests;
 use history::History;
 use report::RunReport;
 use schedule::{Flow, Plan, plan};
+use senders::guests_of_a_run;
 
 /// When a guest gives up: longer than any exchange over links as they are modelled.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -148,7 +148,7 @@ impl Run<'_> {
     /// Guests and generators, at their links.
     fn populate(&mut self, plan: &Plan, seed: u64) {
         let scenario = self.scenario;
-        for (place, config) in guests(scenario, plan, seed) {
+        for (place, config) in guests_of_a_run(scenario, plan, seed) {
             let link = scenario.links.get(&place).copied().unwrap_or_default();
             let guest = Guest::new(config, self.simulation.now());
             self.simulation.attach_guest(place, guest, link);

@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use ringfence_frame::Instant;
 use ringfence_switch::{Change, Controller, Counters, Fabric, Plane};
 
+use super::descriptors::Descriptors;
 use super::seat::{Command, SeatConfig};
 use super::{Directory, Exit, LiveClock, Placement, PortQueue, Seat, Waker, cores};
 
@@ -122,6 +123,8 @@ impl<Q: PortQueue + 'static, E: Exit + 'static> Live<Q, E> {
                 sleep_max: options.sleep_max,
                 huge_pages: options.huge_pages,
             };
+            let descriptors = Descriptors::of(&queues)
+                .map_err(|error| LiveError::NoThread(number, error.to_string()))?;
             let core = live.placement.cores[number];
             let clock = live.clock.clone();
             let (told, commands) = unbounded();
@@ -133,7 +136,7 @@ impl<Q: PortQueue + 'static, E: Exit + 'static> Live<Q, E> {
                 }
                 cores::sharpen_timers();
                 // made here, so that its memory lies near this core
-                let seat = Seat::new(worker, queues, exit, &config);
+                let seat = Seat::new(worker, queues, descriptors, exit, &config);
                 let waker = Waker::of_this_thread();
                 let _ = ready.send(waker.clone());
                 seat.run(&clock, &commands, &waker)

@@ -27,7 +27,16 @@ pub trait Exit: Send {
     fn end(&mut self, _frames: &Frames, _epoch: u32, _now: Instant, _done: Instant) {}
 }
 
-/// Absorbs what goes out, but for ports with a ring.
+/// What takes the frames that go out at one port.
+pub trait Outlet: Send {
+    /// How many frames more it takes.
+    fn room(&self) -> usize;
+
+    /// Takes a frame; there was room.
+    fn put(&mut self, egress: &Egress<'_>);
+}
+
+/// Absorbs what goes out, but for ports with an outlet.
 #[derive(Default)]
 pub struct Outlets {
     targets: Targets,
@@ -37,9 +46,9 @@ pub struct Outlets {
 /// The sink of [`Outlets`].
 #[derive(Default)]
 pub struct Targets {
-    /// For each port one more than the place of its ring, or 0.
+    /// For each port one more than the place of its outlet, or 0.
     places: Vec<u32>,
-    rings: Vec<RingSender>,
+    outlets: Vec<Box<dyn Outlet>>,
 }
 
 impl Outlets {
@@ -48,16 +57,16 @@ impl Outlets {
         Outlets::default()
     }
 
-    /// Puts what goes out at `port` into `ring` from now on. What finds it full is dropped, and
-    /// counted as `queue-full`.
-    pub fn connect(&mut self, port: PortId, ring: RingSender) {
-        let Targets { places, rings } = &mut self.targets;
+    /// Puts what goes out at `port` into `outlet` from now on. What finds no room there is dropped,
+    /// and counted as `queue-full`.
+    pub fn connect(&mut self, port: PortId, outlet: impl Outlet + 'static) {
+        let Targets { places, outlets } = &mut self.targets;
         let port = port as usize;
         if places.len() <= port {
             places.resize(port + 1, 0);
         }
-        rings.push(ring);
-        places[port] = rings.len() as u32;
+        outlets.push(Box::new(outlet));
+        places[port] = outlets.len() as u32;
     }
 }
 
@@ -79,14 +88,24 @@ impl Targets {
 
 impl Sink for Targets {
     fn room(&self, port: PortId) -> usize {
-        self.place(port).map_or(usize::MAX, |place| self.rings[place].room())
+        self.place(port).map_or(usize::MAX, |place| self.outlets[place].room())
     }
 
     fn put(&mut self, egress: Egress<'_>) {
         if let Some(place) = self.place(egress.port()) {
-            let id = egress.frame().unwrap_or(OWN);
-            self.rings[place].push(egress.bytes(), egress.port(), id, 0);
+            self.outlets[place].put(&egress);
         }
+    }
+}
+
+impl Outlet for RingSender {
+    fn room(&self) -> usize {
+        RingSender::room(self)
+    }
+
+    fn put(&mut self, egress: &Egress<'_>) {
+        let id = egress.frame().unwrap_or(OWN);
+        self.push(egress.bytes(), egress.port(), id, 0);
     }
 }
 

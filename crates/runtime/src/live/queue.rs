@@ -1,5 +1,8 @@
 //! Where a worker's frames come from.
 
+#[cfg(unix)]
+use std::os::fd::BorrowedFd;
+
 use ringfence_frame::Instant;
 
 use super::{Frames, Waker};
@@ -13,6 +16,15 @@ pub trait PortQueue: Send {
     /// When it next has a frame: `now` or earlier if one is waiting, `None` if nobody knows.
     fn next_wakeup(&self, now: Instant) -> Option<Instant>;
 
+    /// What can be read when a frame comes that nobody announces, the same at all times.
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// Its descriptor can be read. It is not said again before all has been read.
+    fn note_ready(&mut self) {}
+
     /// Who polls it: whoever puts frames in while the worker may sleep wakes it.
     fn attach(&mut self, _waker: &Waker) {}
 }
@@ -24,6 +36,15 @@ impl<Q: PortQueue + ?Sized> PortQueue for Box<Q> {
 
     fn next_wakeup(&self, now: Instant) -> Option<Instant> {
         (**self).next_wakeup(now)
+    }
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        (**self).descriptor()
+    }
+
+    fn note_ready(&mut self) {
+        (**self).note_ready();
     }
 
     fn attach(&mut self, waker: &Waker) {

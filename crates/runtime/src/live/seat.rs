@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use ringfence_frame::Instant;
 use ringfence_switch::{BATCH_MAX, Counters, Incoming, Intake, Worker};
 
+use super::descriptors::Descriptors;
 use super::{Exit, Frames, LiveClock, PortQueue, Waker};
 
 /// What control tells a worker.
@@ -35,6 +36,10 @@ pub struct Seat<Q, E> {
     spin: Duration,
     sleep_max: Duration,
     paused: bool,
+    /// What its queues wait for, if they do.
+    descriptors: Option<Descriptors>,
+    /// Turns since it last looked at that.
+    turns: usize,
     now: Instant,
     /// When it last had a frame, or was woken.
     busy_at: Instant,
@@ -73,11 +78,19 @@ const SWEEPS_PER_TABLE: usize = 2_048;
 const SWEEP_MIN: usize = 64;
 /// Parts looked over at once at most, so that frames that come meanwhile wait little.
 const SLICES_MAX: u64 = 10;
+/// Queues for which one look at their descriptors takes about as long as a frame.
+const QUEUES_PER_TURN: usize = 8;
 /// Times that a spinning worker does nothing between two looks at its queues.
 pub(crate) const PAUSES: usize = 16;
 
 impl<Q: PortQueue, E: Exit> Seat<Q, E> {
-    pub(crate) fn new(worker: Worker, queues: Vec<Q>, exit: E, config: &SeatConfig) -> Seat<Q, E> {
+    pub(crate) fn new(
+        worker: Worker,
+        queues: Vec<Q>,
+        descriptors: Option<Descriptors>,
+        exit: E,
+        config: &SeatConfig,
+    ) -> Seat<Q, E> {
         let SeatConfig { number, port_share, spin, sleep_max, huge_pages } = *config;
         Seat {
             number,
@@ -91,6 +104,8 @@ impl<Q: PortQueue, E: Exit> Seat<Q, E> {
             spin,
             sleep_max,
             paused: false,
+            descriptors,
+            turns: 0,
             now: Instant::START,
             busy_at: Instant::START,
             tidied_ms: 0,
@@ -169,6 +184,9 @@ impl<Q: PortQueue, E: Exit> Seat<Q, E> {
         commands: &Receiver<Command<Q, E>>,
         waker: &Waker,
     ) -> Seat<Q, E> {
+        if let Some(descriptors) = &self.descriptors {
+            waker.hang(descriptors.bell());
+        }
         self.queues.iter_mut().for_each(|queue| queue.attach(waker));
         self.worker.wake();
         self.now = clock.now();
@@ -198,6 +216,7 @@ impl<Q: PortQueue, E: Exit> Seat<Q, E> {
     fn turn(&mut self, clock: &LiveClock) -> bool {
         self.exit.begin();
         self.frames.clear();
+        self.look_in_turn();
         self.pull();
         if self.frames.is_empty() {
             return false;
@@ -212,6 +231,16 @@ impl<Q: PortQueue, E: Exit> Seat<Q, E> {
         self.progress.bytes += bytes;
         self.exit.end(&self.frames, self.worker.epoch(), now, done);
         true
+    }
+
+    /// Looks which descriptors can be read, more seldom where there are many.
+    fn look_in_turn(&mut self) {
+        let Some(descriptors) = &self.descriptors else { return };
+        self.turns += 1;
+        if self.turns > self.queues.len() / QUEUES_PER_TURN && !self.paused {
+            self.turns = 0;
+            descriptors.wait(Duration::ZERO, &mut self.queues);
+        }
     }
 
     /// Fills the batch, each queue's share of it in turn, until it is full or nobody has more.
@@ -267,12 +296,21 @@ impl<Q: PortQueue, E: Exit> Seat<Q, E> {
         // a thread that is woken by a timer comes late: it wakes early, and spins
         let until = next.map_or(self.sleep_max, |next| next.since(now).saturating_sub(self.spin));
         self.worker.sleep();
-        waker.sleep_unless(until.min(self.sleep_max), || {
-            !commands.is_empty() || self.next_wakeup(now).is_some_and(|next| next <= now)
-        });
+        let (is_paused, deadline) = (self.paused, self.worker.next_deadline());
+        let has_work = |queues: &[Q]| {
+            let next = earliest(queues, is_paused, deadline, now);
+            !commands.is_empty() || next.is_some_and(|next| next <= now)
+        };
+        let is_ready = waker.sleep_unless(
+            until.min(self.sleep_max),
+            self.descriptors.as_ref(),
+            &mut self.queues,
+            has_work,
+        );
         self.worker.wake();
         self.now = clock.now().max(now);
-        self.busy_at = if next.is_some() || self.has_frames() { self.now } else { self.busy_at };
+        let has_come = is_ready || next.is_some() || self.has_frames();
+        self.busy_at = if has_come { self.now } else { self.busy_at };
         self.progress.sleeps += 1;
         self.progress.slept += self.now.since(now);
     }
@@ -294,8 +332,16 @@ impl<Q: PortQueue, E: Exit> Seat<Q, E> {
 
     /// When a frame comes or something held times out, as far as is known.
     fn next_wakeup(&self, now: Instant) -> Option<Instant> {
-        let queues = self.queues.iter().filter_map(|queue| queue.next_wakeup(now));
-        let queues = queues.filter(|_| !self.paused);
-        queues.chain(self.worker.next_deadline()).min()
+        earliest(&self.queues, self.paused, self.worker.next_deadline(), now)
     }
+}
+
+fn earliest<Q: PortQueue>(
+    queues: &[Q],
+    is_paused: bool,
+    deadline: Option<Instant>,
+    now: Instant,
+) -> Option<Instant> {
+    let queues = queues.iter().filter_map(|queue| queue.next_wakeup(now));
+    queues.filter(|_| !is_paused).chain(deadline).min()
 }

@@ -1,5 +1,4 @@
-//! The guests of the simulated world: one at every interface and outside host, and one at each
-//! edge from which somebody without a name sends.
+//! The guests of a scenario: one at every interface and outside host.
 
 use std::net::IpAddr;
 
@@ -8,38 +7,27 @@ use ringfence_endpoints::application::Application;
 use ringfence_endpoints::{GuestAddress, GuestConfig};
 use ringfence_frame::{Family, MacAddr};
 
-use super::schedule::Plan;
 use crate::Scenario;
 
 /// What a link of an edge carries.
 const EDGE_MTU: usize = 1_500;
 
-/// The guests, in port order. `seed` is the run's.
-pub(super) fn guests(scenario: &Scenario, plan: &Plan, seed: u64) -> Vec<(Place, GuestConfig)> {
+/// What lives at each interface and named outside host, in port order. `seed` is the run's.
+pub fn guests(scenario: &Scenario, seed: u64) -> Vec<(Place, GuestConfig)> {
     let world = &scenario.fabric.world;
-    let mut guests: Vec<(Place, GuestConfig)> = scenario
-        .serves
-        .iter()
-        .map(|(&place, serves)| (place, guest(world, place, serves, seed)))
-        .collect();
-    for (_, flow) in plan {
-        let Ok(flow) = flow else { continue };
-        let (place, source) = (flow.packet.port, flow.packet.tuple.source);
-        let position = guests.iter().position(|(other, _)| *other == place);
-        let position = position.unwrap_or_else(|| {
-            guests.push((place, guest(world, place, &[], seed)));
-            guests.len() - 1
-        });
-        let addresses = &mut guests[position].1.addresses;
-        if addresses.iter().all(|it| it.address != source) {
-            addresses.push(alone(source));
-        }
-    }
-    guests.sort_by_key(|&(place, _)| place);
-    guests
+    let guest = |(&place, serves): (&Place, &Vec<(u16, Application)>)| {
+        (place, guest(world, place, serves, seed))
+    };
+    scenario.serves.iter().map(guest).collect()
 }
 
-fn guest(world: &World, place: Place, serves: &[(u16, Application)], seed: u64) -> GuestConfig {
+/// What lives at a place.
+pub(crate) fn guest(
+    world: &World,
+    place: Place,
+    serves: &[(u16, Application)],
+    seed: u64,
+) -> GuestConfig {
     let (mac, addresses, mtu) = match place {
         Place::Interface(index) => {
             let interface = world.interface(index);
@@ -88,7 +76,7 @@ fn interface_addresses(world: &World, interface: &Interface) -> Vec<GuestAddress
 }
 
 /// An address without a subnet.
-fn alone(address: IpAddr) -> GuestAddress {
+pub(crate) fn alone(address: IpAddr) -> GuestAddress {
     let prefix_len = match Family::of(address) {
         Family::Ipv4 => 32,
         Family::Ipv6 => 128,

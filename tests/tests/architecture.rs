@@ -8,9 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, and what each may import: the table of ARCHITECTURE.md as data.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("memory", &[]),
     ("measure", &[]),
+    ("host", &[]),
     ("frame", &[]),
     ("cloud", &["frame"]),
     ("policy", &["frame", "cloud"]),
@@ -37,6 +38,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
             "scenario",
             "memory",
             "measure",
+            "host",
         ],
     ),
 ];

@@ -30,9 +30,11 @@ pub fn may_run() -> Result<Privilege, HostError> {
         .map(|(_, name)| name)
         .collect();
     if !missing.is_empty() {
-        let missing = missing.join(" and ");
-        let text =
-            format!("{missing} is missing: a live fabric makes network namespaces; run it as root");
+        let verb = if missing.len() == 1 { "is" } else { "are" };
+        let text = format!(
+            "{} {verb} missing: a live fabric makes network namespaces; run it as root",
+            missing.join(" and ")
+        );
         return Err(HostError::Missing(text));
     }
     match fs::OpenOptions::new().read(true).write(true).open(TUN) {

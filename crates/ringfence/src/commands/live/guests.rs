@@ -29,6 +29,9 @@ pub(super) struct RealPort {
     device: String,
 }
 
+/// Guests that are simulated.
+pub(super) type Simulated = Vec<(Place, GuestConfig)>;
+
 /// Namespaces that go when this is dropped.
 pub(super) struct Made {
     namespaces: Namespaces,
@@ -42,7 +45,7 @@ const ETHERNET_LEN: usize = 14;
 pub(super) fn divide(
     scenario: &Scenario,
     all_by_tap: bool,
-) -> Result<(Vec<Real>, Vec<(Place, GuestConfig)>), Failure> {
+) -> Result<(Vec<Real>, Simulated), Failure> {
     let mut named: BTreeMap<Place, Option<String>> = BTreeMap::new();
     for attached in &scenario.attached {
         match &attached.to {

@@ -17,6 +17,8 @@ use ringfence_policy::{
 use ringfence_switch::{Fabric, SwitchOptions};
 
 use crate::WorldShape;
+use crate::aimed;
+use crate::rules::RuleShape;
 
 const VPCS_MAX: u32 = 15;
 const INTERFACES_PER_VPC_MAX: u32 = 1_000_000;
@@ -196,7 +198,9 @@ fn policies(shape: &WorldShape, world: &World, random: &mut Pcg64) -> PolicySet 
     for vpc in 0..shape.vpcs {
         for number in 0..shape.groups {
             let id = format!("sg-{vpc}-{number}");
-            let rules = Writer { shape, world, vpc, random, group: &id, rules: Vec::new() }.rules();
+            let rules = Vec::new();
+            let number = GroupIndex(vpc * shape.groups + number);
+            let rules = Writer { shape, world, vpc, random, group: &id, number, rules }.rules();
             policies.groups.push(Group {
                 id,
                 account: AccountIndex(0),
@@ -218,18 +222,38 @@ struct Writer<'a> {
     vpc: u32,
     random: &'a mut Pcg64,
     group: &'a str,
+    number: GroupIndex,
     rules: Vec<Rule>,
 }
 
 impl Writer<'_> {
     fn rules(mut self) -> Vec<Rule> {
-        self.let_in_lanes();
-        self.rules.truncate(self.shape.rules as usize);
-        while self.rules.len() < self.shape.rules as usize {
-            self.one_as_people_write_it();
+        match self.shape.rule_shape {
+            RuleShape::Groups => {
+                self.let_in_lanes();
+                self.rules.truncate(self.shape.rules as usize);
+                while self.rules.len() < self.shape.rules as usize {
+                    self.one_as_people_write_it();
+                }
+            }
+            RuleShape::Acl | RuleShape::Firewall => self.as_classbench_has_them(),
         }
         self.forbid_out();
         self.rules
+    }
+
+    fn as_classbench_has_them(&mut self) {
+        let Writer { shape, world, number, .. } = *self;
+        let interfaces = || world.interfaces.iter();
+        let senders: Vec<Ipv4Addr> = interfaces().map(|it| it.primary).collect();
+        let guarded = interfaces().filter(|it| it.groups.contains(&number));
+        let guarded: Vec<Ipv4Addr> = guarded.map(|it| it.primary).collect();
+        let ends = [&senders[..], &guarded];
+        let mut rules = aimed::rules(shape.rule_shape, shape.rules as usize, ends, self.random);
+        for (place, rule) in rules.iter_mut().enumerate() {
+            rule.id = format!("{}/{}", self.group, place + 1);
+        }
+        self.rules = rules;
     }
 
     /// Twelve rules that make lanes of every kind possible: inside by UDP, TCP and echo, from

@@ -5,6 +5,7 @@
 //! it that have a wanted fate and asks the reference about each; [`Lanes::flows`] makes flows of
 //! them, to be handed to [`Traffic`](ringfence_endpoints::generator::Traffic) with their answers.
 
+mod aimed;
 mod build;
 mod draw;
 mod drive;

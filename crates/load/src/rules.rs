@@ -54,13 +54,21 @@ impl RuleShape {
     }
 }
 
+/// Rules of one of ClassBench's shapes; none for groups.
+pub(crate) fn classbench(shape: RuleShape, count: usize, seed: u64) -> Vec<Rule> {
+    match shape {
+        RuleShape::Groups => Vec::new(),
+        RuleShape::Acl => classbench::acl(count, seed),
+        RuleShape::Firewall => classbench::firewall(count, seed),
+    }
+}
+
 impl RuleSet {
     /// Draws `rules` rules; the same seed draws the same.
     pub fn draw(shape: RuleShape, rules: usize, seed: u64) -> RuleSet {
         match shape {
             RuleShape::Groups => groups::draw(rules, seed),
-            RuleShape::Acl => RuleSet::of(classbench::acl(rules, seed)),
-            RuleShape::Firewall => RuleSet::of(classbench::firewall(rules, seed)),
+            RuleShape::Acl | RuleShape::Firewall => RuleSet::of(classbench(shape, rules, seed)),
         }
     }
 

@@ -6,6 +6,7 @@ use ringfence_frame::batch::PortNumber;
 use ringfence_switch::{Fabric, Ports};
 
 use crate::build;
+use crate::rules::RuleShape;
 
 /// How large a world is and what its groups are like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,9 +23,12 @@ pub struct WorldShape {
     pub groups: u32,
     /// Groups of each interface, 1 to 16.
     pub groups_per_interface: u32,
-    /// Inbound rules in each group, as people write groups. The first twelve, with the lowest
-    /// priorities, make lanes of every kind possible.
+    /// Inbound rules in each group.
     pub rules: u32,
+    /// How they look. As people write groups: the first twelve, with the lowest priorities, make lanes
+    /// of every kind possible. ClassBench's shapes: one rule in four is about interfaces of this
+    /// world; lanes are those that they make, all of IPv4, and the platform's quotas are passed on purpose.
+    pub rule_shape: RuleShape,
     /// Addresses in the one prefix list that some rules name; 0: none.
     pub prefix_list: u32,
     /// Sessions of the whole fabric, of each interface, and half-open ones of each.
@@ -40,6 +44,7 @@ impl Default for WorldShape {
             groups: 16,
             groups_per_interface: 1,
             rules: 100,
+            rule_shape: RuleShape::Groups,
             prefix_list: 0,
             sessions_max: 32_000_000,
         }

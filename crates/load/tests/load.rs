@@ -2,16 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use ringfence_cloud::InterfaceIndex;
+use std::collections::BTreeSet;
+
+use ringfence_cloud::{InterfaceIndex, Place, Reach};
 use ringfence_endpoints::generator::{
-    Accounts, Checker, FlowSpec, Fresh, Pattern, Popularity, Sizes, Stage, Traffic,
+    Accounts, Checker, Expected, FlowSpec, Fresh, Pattern, Popularity, Sizes, Stage, Traffic,
     TrafficGenerator,
 };
 use ringfence_frame::batch::FrameBatch;
-use ringfence_frame::{Family, Instant, Protocol, parse};
+use ringfence_frame::{Direction, Family, Instant, Protocol, parse};
+use ringfence_load::rules::RuleShape;
 use ringfence_load::{
     BenchWorld, Drive, Fate, LaneWish, LoadError, Way, WorldShape, reason, reason_name, reference,
 };
+use ringfence_policy::{Because, Question, Rule, decide};
 use ringfence_switch::{Change, Controller, Layout, Worker};
 
 const PROTOCOLS: [Protocol; 3] = [Protocol::TCP, Protocol::UDP, Protocol::ICMP];
@@ -26,6 +30,7 @@ fn shape() -> WorldShape {
         groups: 4,
         groups_per_interface: 2,
         rules: 40,
+        rule_shape: RuleShape::Groups,
         prefix_list: 100,
         sessions_max: 20_000,
     }
@@ -321,4 +326,55 @@ fn a_change_of_rules_changes_what_is_expected() {
     checker.set_generations(5, 5);
     run(&mut generators[0], &mut worker, &mut checker, &mut now, STEADY_BATCHES);
     assert!(checker.finish(&generators).leaks > 200, "the rules of another time");
+}
+
+/// The place, in its group, of the receiver's rule that lets a flow in.
+fn deciding_place(world: &BenchWorld, flow: &FlowSpec) -> usize {
+    let Expected::Delivered(arriving) = &flow.expected else { panic!("dropped: {flow:?}") };
+    let Place::Interface(interface) = world.ports.place(arriving.port) else { panic!("{flow:?}") };
+    let question = Question {
+        interface,
+        direction: Direction::Inbound,
+        tuple: arriving.headers.tuple,
+        reach: Reach::Internal,
+        icmp: None,
+    };
+    let decision = decide(&world.fabric.world, &world.fabric.policies, &question);
+    let Because::Rule(rule) = decision.because else { panic!("no rule decides {flow:?}") };
+    rule.rule as usize
+}
+
+/// With ClassBench's shapes a group holds as many inbound rules as were wanted, lanes are found in both
+/// protocols, what decides them lies in every quarter of the lists, and frames fare as was foretold.
+#[test]
+fn lanes_of_classbench_s_rules_are_decided_all_over_the_lists() {
+    for (rule_shape, rules) in [(RuleShape::Acl, 400), (RuleShape::Firewall, 400)] {
+        let seed = 5;
+        println!("seed {seed}");
+        let shape = WorldShape { rules, rule_shape, vpcs: 1, groups_per_interface: 1, ..shape() };
+        let world = BenchWorld::new(&shape, seed);
+        let inbound = |rule: &&Rule| rule.direction == Direction::Inbound;
+        for group in &world.fabric.policies.groups {
+            assert_eq!(group.rules.iter().filter(inbound).count(), rules as usize);
+            assert!(group.rules.iter().all(|rule| rule.source_ports.is_empty()));
+        }
+        for protocol in [Protocol::TCP, Protocol::UDP] {
+            let wish = LaneWish { lanes: 200, protocol, ..LaneWish::default() };
+            let lanes = world.lanes(&wish, seed).unwrap();
+            let flows: Vec<FlowSpec> = lanes.flows(lanes.len()).collect();
+            let mut places = BTreeSet::new();
+            for flow in &flows {
+                places.insert(deciding_place(&world, flow));
+            }
+            for quarter in 0..4 {
+                let of_quarter = places.iter().filter(|&it| it * 4 / rules as usize == quarter);
+                assert!(of_quarter.count() >= 3, "{rule_shape:?} {protocol:?}: {places:?}");
+            }
+            let fresh: Vec<FlowSpec> = lanes.fresh().collect();
+            assert_eq!(fresh.len(), lanes.len());
+            let pattern = Pattern { fresh: Fresh::Share(1.0), ..Pattern::default() };
+            let accounts = accounts(&world, fresh, &pattern);
+            assert!(accounts.is_clean() && accounts.delivered > 0, "{accounts}");
+        }
+    }
 }

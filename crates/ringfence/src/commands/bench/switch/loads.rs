@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use ringfence_endpoints::generator::{Expected, FlowSpec, Fresh, Pattern, Sizes, Traffic};
 use ringfence_frame::{Family, Protocol};
+use ringfence_load::rules::RuleShape;
 use ringfence_load::{BenchWorld, Fate, LaneWish, Lanes, WorldShape};
 use ringfence_measure::Clock;
 use ringfence_scenario::load_test::ScenarioLoad;
@@ -33,20 +34,29 @@ pub(super) enum Kind {
     Established,
     Crossing,
     New,
+    NewClassBench,
     Denied,
     Mixed,
     Scenario,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 6] =
-        [Kind::Established, Kind::Crossing, Kind::New, Kind::Denied, Kind::Mixed, Kind::Scenario];
+    pub(super) const ALL: [Kind; 7] = [
+        Kind::Established,
+        Kind::Crossing,
+        Kind::New,
+        Kind::NewClassBench,
+        Kind::Denied,
+        Kind::Mixed,
+        Kind::Scenario,
+    ];
 
     pub(super) fn id(self) -> &'static str {
         match self {
             Kind::Established => "established",
             Kind::Crossing => "crossing",
             Kind::New => "new",
+            Kind::NewClassBench => "new-classbench",
             Kind::Denied => "denied",
             Kind::Mixed => "mixed",
             Kind::Scenario => "scenario",
@@ -58,6 +68,7 @@ impl Kind {
             Kind::Established => "Established flows, picked at random",
             Kind::Crossing => "Both directions of every flow at different workers",
             Kind::New => "New flows, both interfaces decided",
+            Kind::NewClassBench => "New flows, ClassBench-like rules",
             Kind::Denied => "Frames that are denied",
             Kind::Mixed => "A mix: TCP and UDP, both families, IMIX, new flows, denied frames",
             Kind::Scenario => "The scenario's traffic",
@@ -154,6 +165,11 @@ fn made(args: &SwitchArgs) -> Vec<Load> {
             for rules in [100, 1_000, 10_000] {
                 let flows = NEW_FLOWS_LIVE;
                 loads.push(Load { kind: Kind::New, rules, flows, ..base.clone() });
+                // ClassBench has no rules of IPv6
+                if family == Family::Ipv4 {
+                    let kind = Kind::NewClassBench;
+                    loads.push(Load { kind, rules, flows, ..base.clone() });
+                }
             }
             for (name, fate) in
                 [("outbound", Fate::DeniedOutbound), ("inbound", Fate::DeniedInbound)]
@@ -205,9 +221,12 @@ impl Load {
     pub(super) fn live_flows(&self) -> usize {
         match self.kind {
             Kind::Denied => 0,
-            Kind::Established | Kind::Crossing | Kind::New | Kind::Mixed | Kind::Scenario => {
-                self.flows
-            }
+            Kind::Established
+            | Kind::Crossing
+            | Kind::New
+            | Kind::NewClassBench
+            | Kind::Mixed
+            | Kind::Scenario => self.flows,
         }
     }
 
@@ -221,6 +240,7 @@ impl Load {
                 let shape = WorldShape {
                     interfaces: INTERFACES,
                     rules: self.rules,
+                    rule_shape: self.rule_shape(),
                     ..WorldShape::default()
                 };
                 let world = BenchWorld::new(&shape, seed);
@@ -230,7 +250,9 @@ impl Load {
         };
         let traffic = Traffic::new(flows, workers, queue_of, &pattern, seed).map_err(failed)?;
         let (flows_max, time) = match self.kind {
-            Kind::New => (2 * NEW_FLOWS_LIVE, Time::FramesPerMs(NEW_FLOWS_PER_MS / workers as u64)),
+            Kind::New | Kind::NewClassBench => {
+                (2 * NEW_FLOWS_LIVE, Time::FramesPerMs(NEW_FLOWS_PER_MS / workers as u64))
+            }
             Kind::Mixed => (4 * NEW_FLOWS_LIVE, Time::Real),
             Kind::Established | Kind::Crossing | Kind::Denied | Kind::Scenario => {
                 // four fifths full
@@ -241,10 +263,19 @@ impl Load {
         Rig::new(Controller::new(fabric, layout), traffic, time, clock)
     }
 
+    fn rule_shape(&self) -> RuleShape {
+        match self.kind {
+            Kind::NewClassBench => RuleShape::Acl,
+            _ => RuleShape::Groups,
+        }
+    }
+
     fn pattern(&self) -> Pattern {
         match self.kind {
             Kind::Established | Kind::Crossing | Kind::Scenario => pattern(0.5),
-            Kind::New => Pattern { fresh: Fresh::Share(1.0), ..Pattern::default() },
+            Kind::New | Kind::NewClassBench => {
+                Pattern { fresh: Fresh::Share(1.0), ..Pattern::default() }
+            }
             Kind::Denied => Pattern { denied_share: 1.0, ..Pattern::default() },
             Kind::Mixed => Pattern {
                 sizes: Sizes::Imix,
@@ -270,7 +301,7 @@ impl Load {
             Kind::Established | Kind::Crossing | Kind::Denied | Kind::Scenario => {
                 Ok(lanes(&wish)?.flows(self.flows).collect())
             }
-            Kind::New => Ok(lanes(&wish)?.fresh().collect()),
+            Kind::New | Kind::NewClassBench => Ok(lanes(&wish)?.fresh().collect()),
             Kind::Mixed => {
                 let mut all = Vec::new();
                 for family in [Family::Ipv4, Family::Ipv6] {

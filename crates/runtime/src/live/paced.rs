@@ -129,6 +129,19 @@ impl PacedTest {
         &self.placement
     }
 
+    /// How many flows the switch's table holds, dead ones that were not swept yet included, and how many
+    /// it has room for; nothing of an empty pipeline. Each of them has a session at either end, as flows
+    /// between two interfaces have.
+    pub fn flows_held(&self) -> Option<(usize, usize)> {
+        match &self.pipeline {
+            Pipeline::Switch(live) => {
+                let flows = live.plane().flows();
+                Some((flows.len() / 2, flows.capacity()))
+            }
+            Pipeline::Empty(_) => None,
+        }
+    }
+
     /// One frame of each flow that is allowed (fresh ones left out) and one reply of each that has
     /// replies, as fast as they go through: then all are established.
     ///

@@ -17,7 +17,7 @@ use super::failed;
 use crate::cli::bench::LatencyArgs;
 use crate::outcome::{Failure, Outcome};
 use crate::output::Output;
-use rows::{Load, Row, Trial};
+use rows::{Group, Load, Row, Trial};
 use subject::Subject;
 
 /// Time of one trial.
@@ -143,12 +143,24 @@ impl<'a> Bench<'a> {
     fn row(&mut self, load: Load) -> Result<Row, Failure> {
         let pace = self.subject.pace(load.rate, load.new_per_second);
         let (mut switch, mut empty) = (Vec::new(), Vec::new());
+        let mut held = Vec::new();
         for _ in 0..self.trials {
-            for (test, trials) in [(&mut self.switch, &mut switch), (&mut self.empty, &mut empty)] {
-                trials.push(Trial::of(&test.run(&pace, self.trial).map_err(failed)?));
+            // while the other pipeline was busy, new flows have grown old here
+            if load.group == Group::NewFlows {
+                self.switch.run(&pace, subject::FILLING).map_err(failed)?;
             }
+            let before = self.held();
+            switch.push(Trial::of(&self.switch.run(&pace, self.trial).map_err(failed)?));
+            held.extend(before.zip(self.held()));
+            empty.push(Trial::of(&self.empty.run(&pace, self.trial).map_err(failed)?));
         }
-        Ok(Row { load, switch, empty })
+        Ok(Row { load, switch, empty, held })
+    }
+
+    /// The share of the switch's table that is taken, in percent.
+    fn held(&self) -> Option<f64> {
+        let (held, capacity) = self.switch.flows_held()?;
+        Some(100.0 * held as f64 / capacity as f64)
     }
 
     /// What is left of either, by its name.

@@ -6,6 +6,7 @@ use ringfence_measure::{
 use ringfence_runtime::live::{PacedEnd, Placement};
 
 use super::rows::{EMPTY, Group, KINDS, Row, Trial};
+use super::subject::{FILLING, FLOWS_MAX};
 use super::{LITTLE_LOSS, Rates, Subject};
 
 /// Whose latencies tell most.
@@ -121,6 +122,8 @@ fn new_flows(rows: &[Row]) -> Table {
             Column::new("new flows", Unit::Pps),
             Column::new("beside", Unit::Mpps),
             Column::new("lost", Unit::Percent),
+            Column::new("table at start", Unit::Percent),
+            Column::new("table at end", Unit::Percent),
             Column::new("p50", Unit::Ns),
             Column::new("p99", Unit::Ns),
             Column::new("p99 over none", Unit::Ratio),
@@ -133,11 +136,15 @@ fn new_flows(rows: &[Row]) -> Table {
     let none = none.and_then(|row| row.percentile(ESTABLISHED, 99.0));
     for row in rows() {
         let figure = |percentile| row.percentile(ESTABLISHED, percentile);
+        let held =
+            |which: fn(&(f64, f64)) -> f64| Sample::new(row.held.iter().map(which).collect());
         let over_none = figure(99.0).zip(none.as_ref()).and_then(|(it, none)| it.over(none));
         table.push(vec![
             row.load.new_per_second.into(),
             (row.load.rate as f64 / 1e6).into(),
             cell(percent(&row.switch)),
+            cell(held(|it| it.0)),
+            cell(held(|it| it.1)),
             cell(figure(50.0)),
             cell(figure(99.0)),
             cell(over_none),
@@ -293,6 +300,16 @@ pub(super) fn notes(report: &mut Report, subject: &Subject, placement: &Placemen
          that of all trials together; max is of all. Over the empty pipeline: differences of \
          percentiles of two trials made one after the other, not percentiles of differences.",
     );
+    if subject.title.is_none() {
+        report.note(format!(
+            "Beside new flows: each trial through the switch follows {} s of the same load that are not \
+             measured, in which the table fills until as many flows end as begin; table at start, at \
+             end: the share of its {} million flows that it held, flows that are dead and not swept yet \
+             included. Where frames are lost it holds less.",
+            FILLING.as_secs_f64(),
+            FLOWS_MAX as f64 / 1e6
+        ));
+    }
     report.note(format!(
         "Reading the clock takes {:.1} ns; a batch's frames share one reading at each end.",
         clock.ticks_to_ns(clock.overhead_ticks() as f64)

@@ -68,6 +68,8 @@ pub(super) struct Row {
     pub(super) load: Load,
     pub(super) switch: Vec<Trial>,
     pub(super) empty: Vec<Trial>,
+    /// How full the switch's table was before and after each trial, in percent.
+    pub(super) held: Vec<(f64, f64)>,
 }
 
 impl Row {
@@ -136,7 +138,7 @@ mod tests {
             new_per_second: 0,
             group: Group::Fractions,
         };
-        Row { load, switch, empty }
+        Row { load, switch, empty, held: Vec::new() }
     }
 
     #[test]

@@ -29,7 +29,9 @@ const NEW_SHARE: f64 = 0.01;
 const QUESTION_SHARE: f64 = 0.001;
 /// New flows that end as fast as they begin: a million a second fill half of the table.
 const NEW_FLOW_LIVES: Duration = Duration::from_secs(1);
-const FLOWS_MAX: usize = 4_000_000;
+pub(super) const FLOWS_MAX: usize = 2_000_000;
+/// How long new flows come in before they are measured: until the first of them have ended.
+pub(super) const FILLING: Duration = Duration::from_millis(1_200);
 /// Established flows are never too old, however slow a load is.
 const FLOW_LIVES: Duration = Duration::from_secs(100_000);
 /// Fractions of the highest rate.

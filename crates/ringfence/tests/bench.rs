@@ -127,6 +127,22 @@ fn a_file_without_rules_leaves_nothing_to_measure() {
     assert!(String::from_utf8(output.stderr).unwrap().contains("no rule in it"));
 }
 
+#[test]
+fn a_change_of_membership_is_timed_on_the_world_of_each_set() {
+    let args =
+        ["bench", "classifier", "--rules-count", "50", "--trials", "1", "--seconds", "0.001"];
+    let found = document(&args);
+    let rows = rows(&found, "look-ups");
+    assert_eq!(texts(rows, "shape"), ["groups", "acl", "firewall"]);
+    for row in rows {
+        let of = |end: &str| row["member_us"][end].as_f64().unwrap();
+        assert!(0.0 < of("min") && of("min") <= of("max"), "{row}");
+        assert!(row["agreed"].as_u64() > Some(0), "{row}");
+    }
+    let notes = found["notes"].to_string();
+    assert!(notes.contains("A set without rules takes") && notes.contains("firewall"), "{notes}");
+}
+
 /// What a run prints; it is to end well.
 fn printed(args: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringfence"));

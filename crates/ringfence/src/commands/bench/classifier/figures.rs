@@ -1,10 +1,8 @@
 //! The figures of one rule set: look-ups, memory, building, changes, and whether the reference
 //! agrees.
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use ringfence_cloud::GroupIndex;
@@ -12,6 +10,8 @@ use ringfence_load::rules::{RuleSet, packets};
 use ringfence_measure::trials::{Plan, in_turn};
 use ringfence_measure::{Clock, Sample};
 use ringfence_policy::{Because, Classifier, Decision, Nic, Object, Question, decide};
+
+use super::members;
 
 /// Packets that are drawn.
 const PACKETS: usize = 1 << 16;
@@ -21,6 +21,11 @@ const AT_ONCE: usize = 256;
 const CHANGES: usize = 200;
 /// How long the reference is asked.
 const REFERENCE: Duration = Duration::from_secs(1);
+
+/// Bytes that a set takes, its classifier included.
+pub(super) fn memory_bytes(set: &RuleSet) -> usize {
+    compile(set).memory_bytes()
+}
 
 /// What was measured of a set.
 pub(super) struct Figures {
@@ -77,7 +82,7 @@ pub(super) fn measure(clock: &Clock, plan: Plan, set: &RuleSet, seed: u64) -> Fi
         memory_bytes: classifier.memory_bytes(),
         build: Sample::new(builds),
         rule: change_rules(clock, set, &classifier, seed),
-        member: change_member(clock, set, classifier),
+        member: members::change(clock, set),
         agreed,
         disagreement,
     }
@@ -240,26 +245,5 @@ fn change_rules(
         times.push(clock.ns(start, clock.now()) as f64 / 1e3);
         classifier = changed;
     }
-    Sample::new(times)
-}
-
-/// Microseconds for an interface to get other groups whose classifier others have already.
-fn change_member(clock: &Clock, set: &RuleSet, classifier: Classifier) -> Option<Sample> {
-    let bare = RuleSet::of(Vec::new());
-    let compiled: BTreeMap<Vec<GroupIndex>, Arc<Classifier>> = BTreeMap::from([
-        (Vec::new(), Arc::new(compile(&bare))),
-        (set.groups().to_vec(), Arc::new(classifier)),
-    ]);
-    let wanted = [Vec::new(), set.groups().to_vec()];
-    let mut current = (Vec::new(), None);
-    let mut times = Vec::new();
-    for number in 0..CHANGES {
-        let start = clock.now();
-        let groups = wanted[number % 2].clone();
-        let classifier = compiled.get(&groups).cloned();
-        current = black_box((groups, classifier));
-        times.push(clock.ns(start, clock.now()) as f64 / 1e3);
-    }
-    drop(current);
     Sample::new(times)
 }

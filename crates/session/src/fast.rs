@@ -14,7 +14,7 @@ use crate::table::was_idle_longer;
 use crate::tallies::counted;
 use crate::way::{self, FUSED, HALVES, READY, SETTLED};
 use crate::worker::FlowWorker;
-use crate::{Family, Forward, HalfRef, SessionId, TcpNote, tcp};
+use crate::{COUNTS, Family, Forward, HalfRef, SessionId, TcpNote, tcp};
 
 /// An established direction of a flow, found by a frame's key.
 #[derive(Debug)]
@@ -210,6 +210,9 @@ impl<F: Family> Established<'_, F> {
         line.last.store(now_ms, Relaxed);
         if let Some(sent) = tcp {
             line.note.store(tcp::noted(line.note.load(Relaxed), &sent), Relaxed);
+        }
+        if !COUNTS {
+            return;
         }
         match counted(line.counts.load(Relaxed), len) {
             Some(counts) => line.counts.store(counts, Relaxed),

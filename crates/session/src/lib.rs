@@ -32,6 +32,10 @@ mod way;
 mod wire_key;
 mod worker;
 
+/// Whether anything is counted: not in a build of the feature `uncounted`, which there is only to
+/// know what counting costs.
+pub const COUNTS: bool = cfg!(not(feature = "uncounted"));
+
 pub use fast::{Established, Likely};
 pub use flows::Flows;
 pub use fused::{Keyed, NewFlow, NewHalf};

@@ -41,3 +41,5 @@ pub use plane::Plane;
 pub use ports::{PortId, Ports};
 pub use verdict::{Because, FrameId, Side, Stage, Verdict};
 pub use worker::{BATCH_MAX, Worker};
+
+pub use ringfence_session::COUNTS;

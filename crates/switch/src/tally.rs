@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use ringfence_cloud::{GroupIndex, InterfaceIndex, Place};
 use ringfence_policy::RuleRef;
+use ringfence_session::COUNTS;
 
 use crate::rules::Rules;
 use crate::{Because, Counters, InterfaceCounters, PortCounters, PortId, Ports, Traffic};
@@ -104,7 +105,9 @@ impl Tallies {
     }
 
     pub(crate) fn count_decision(&mut self, id: TallyId) {
-        self.decisions[id as usize] += 1;
+        if COUNTS {
+            self.decisions[id as usize] += 1;
+        }
     }
 
     pub(crate) fn count_traffic(&mut self, id: TallyId, frames: u64, bytes: u64) {
@@ -112,7 +115,9 @@ impl Tallies {
     }
 
     pub(crate) fn count_drop(&mut self, port: PortId, because: Because) {
-        self.dropped[port as usize][because.kind()] += 1;
+        if COUNTS {
+            self.dropped[port as usize][because.kind()] += 1;
+        }
     }
 
     pub(crate) fn count_answer(&mut self, port: PortId, name: &'static str) {

@@ -53,6 +53,9 @@ pub(super) fn switch(args: &SwitchArgs, output: &Output) -> Result<Outcome, Fail
     report.note(
         "floor: a random line out of as much memory as the live flows take, read and written.",
     );
+    if !ringfence_switch::COUNTS {
+        report.note("Built without counters, to know what they cost: the switch counted nothing.");
+    }
     report.note(noise.sentence());
     super::print::print(&report, &args.measure, None, output)?;
     match rows.iter().find(|row| !row.accounts.is_clean()) {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ringfence_frame::Instant;
 
+use crate::held::MovedTallies;
 use crate::kept::{IDLE_MAX_MS, KeptTimeouts, TimeoutNumbers};
 use crate::quiescence::Quiescence;
 use crate::sync::{Acquire, AtomicU64, Pages, Relaxed};
@@ -30,6 +31,8 @@ pub struct Flows {
     full: AtomicU64,
     /// What workers that are gone left behind. Locked by workers that come and go.
     orphans: Mutex<Vec<(u8, u32)>>,
+    /// For a search of tallies (`held.rs`). Locked when the halves of a flow part.
+    pub(crate) moved: Mutex<MovedTallies>,
     capacity: usize,
     pub(crate) seed: u64,
 }
@@ -51,6 +54,7 @@ impl Flows {
             clock: AtomicU64::new(0),
             full: AtomicU64::new(0),
             orphans: Mutex::default(),
+            moved: Mutex::default(),
             capacity: config.capacity,
             seed: config.seed,
         }

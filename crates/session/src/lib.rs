@@ -10,6 +10,7 @@
 mod fast;
 mod flows;
 mod fused;
+mod held;
 mod index;
 mod kept;
 mod layout;
@@ -39,6 +40,7 @@ pub const COUNTS: bool = cfg!(not(feature = "uncounted"));
 pub use fast::{Established, Likely};
 pub use flows::Flows;
 pub use fused::{Keyed, NewFlow, NewHalf};
+pub use held::TallySearch;
 pub use kept::TimeoutNumbers;
 pub use limits::{Limit, Limits};
 pub use passage::{

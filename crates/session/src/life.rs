@@ -325,6 +325,7 @@ impl<F: Family> Hands<'_, F> {
             return None;
         }
         self.hint_anew(new);
+        self.flows.note_moved(own.tally.load(Relaxed));
         match self.leave(record, way::half(line)) {
             true => Some(next),
             // The half was ended meanwhile, and its place given back: so its copy goes, too.

@@ -18,7 +18,7 @@ use ringfence_frame::{
 };
 use ringfence_session::{
     End, Family, FirstPacket, FlowWorker, Flows, FlowsConfig, Forward, Key, Limits, Opening,
-    Passage, PortId, Room, Session, Step, TcpMidstream, TcpNote, Timeouts, V4, V6,
+    Passage, PortId, Room, Session, Step, TallySearch, TcpMidstream, TcpNote, Timeouts, V4, V6,
 };
 use support::plain::{SessionRef, Sessions};
 use support::{Chance, ip};
@@ -59,6 +59,7 @@ fn the_table_agrees_with_its_model() {
         ("half-open limit", 4_000),
         ("cut", 4_000),
         ("quoted", 200),
+        ("searched", 10_000),
     ] {
         let count = seen.get(what).copied().unwrap_or(0);
         assert!(count >= least, "{what}: {count} in all, fewer than {least}; {seen:?}");
@@ -88,7 +89,16 @@ struct Drive {
     tallies: u32,
     /// Frames and bytes that each tally should have.
     counted: BTreeMap<u32, (u64, u64)>,
+    search: Option<Search>,
     seen: BTreeMap<&'static str, u64>,
+}
+
+/// A search for the tallies that flows count for, under way.
+struct Search {
+    search: TallySearch,
+    /// What was counted for when it began.
+    held: Vec<u32>,
+    told: Vec<u32>,
 }
 
 /// A packet on its way.
@@ -183,6 +193,7 @@ impl Drive {
             recent: Vec::new(),
             tallies: 0,
             counted: BTreeMap::new(),
+            search: None,
             seen: BTreeMap::new(),
         };
         drive.timeouts = (0..INTERFACES).map(|_| drive.some_timeouts()).collect();
@@ -211,6 +222,7 @@ impl Drive {
             }
             self.workers.iter_mut().for_each(FlowWorker::quiescent);
             self.compare();
+            self.search();
         }
         self.compare_tallies();
         self.workers[0].expire(self.now, usize::MAX);
@@ -544,6 +556,26 @@ impl Drive {
         };
         let model: Vec<Session> = self.live().into_iter().map(told).collect();
         assert_eq!(table, model);
+    }
+
+    /// A slice of a search: what was counted for when it began and still is at its end is told by then,
+    /// wherever it has moved in between.
+    fn search(&mut self) {
+        let live: Vec<u32> = self.live().iter().map(|session| session.note.tally).collect();
+        let mut under_way = self.search.take().unwrap_or_else(|| Search {
+            search: self.flows.search_tallies(),
+            held: live.clone(),
+            told: Vec::new(),
+        });
+        let slice_max = self.chance.pick(&[1, 2, 16]);
+        let Search { search, held, told } = &mut under_way;
+        if !self.flows.held_tallies(search, slice_max, |tally| told.push(tally)) {
+            self.search = Some(under_way);
+            return;
+        }
+        let missed = held.iter().find(|tally| live.contains(tally) && !told.contains(tally));
+        assert_eq!(missed, None, "{told:?}");
+        self.note("searched");
     }
 
     fn compare_tallies(&mut self) {

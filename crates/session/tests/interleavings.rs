@@ -17,6 +17,8 @@ mod fast;
 mod flows;
 #[path = "../src/fused.rs"]
 mod fused;
+#[path = "../src/held.rs"]
+mod held;
 #[path = "../src/index.rs"]
 mod index;
 #[path = "../src/kept.rs"]
@@ -61,6 +63,7 @@ mod worker;
 pub use fast::{Established, Likely};
 pub use flows::Flows;
 pub use fused::{Keyed, NewFlow, NewHalf};
+pub use held::TallySearch;
 pub use kept::TimeoutNumbers;
 pub use limits::{Limit, Limits};
 pub use passage::{
@@ -531,6 +534,50 @@ fn a_cut_beside_a_pairing() {
                 && worker.find(to, Direction::Inbound, &ip, START).is_some();
             assert!(both || short(&worker, &ip, 0).is_none(), "{ip:?}");
         }
+    });
+}
+
+/// A half moves to a record that a search for tallies may have passed, and is the only one that counts
+/// for its tally: the search tells it.
+#[test]
+fn a_search_for_tallies_beside_a_half_that_moves() {
+    check(1_500, 8, |flows| {
+        let mut worker = flows.register().unwrap();
+        let end = |worker: &mut FlowWorker, flow, side: usize| {
+            let ip = udp(flow, false);
+            let way = [Direction::Outbound, Direction::Inbound][side];
+            let half = worker.find(ports(&ip)[side], way, &ip, START).unwrap();
+            worker.end(half, START);
+        };
+        (0..3).for_each(|flow| assert_eq!(send(&mut worker, &udp(flow, false), START), Some(2)));
+        // A free record before that of the last flow.
+        [0, 1].into_iter().for_each(|side| end(&mut worker, 0, side));
+        (0..3).for_each(|_| worker.quiescent());
+        [0, 1].into_iter().for_each(|side| end(&mut worker, 1, side));
+        let thread = thread::spawn({
+            let flows = Arc::clone(flows);
+            move || {
+                let (mut search, mut told) = (flows.search_tallies(), Vec::new());
+                while !flows.held_tallies(&mut search, 1, |tally| told.push(tally)) {}
+                told
+            }
+        });
+        let ip = udp(2, false);
+        let half = worker.find(NEAR, Direction::Outbound, &ip, START).unwrap();
+        let passage = Passage {
+            sent: &ip,
+            arriving: &ip,
+            sender: End { port: NEAR, step: Step::Advance(half) },
+            receiver: End { port: FAR, step: Step::Nothing },
+            there: Forward { port: FAR, ..Forward::default() },
+            back: None,
+            epoch: EPOCH,
+            len: 60,
+        };
+        worker.commit(&passage, None, START);
+        end(&mut worker, 2, 1);
+        (0..3).for_each(|_| worker.quiescent());
+        assert!(thread.join().unwrap().contains(&1));
     });
 }
 

@@ -14,6 +14,7 @@ use crate::pieces::Pieces;
 use crate::plane::Plane;
 use crate::rules::{InterfaceRules, Names, Rules, Set, SetId};
 use crate::tally::first_of_rules;
+use crate::tally_ids::{Cleared, TallyIds};
 use crate::{Change, Fabric, Ports, Worker};
 
 /// How a switch is laid out in memory and on threads.
@@ -43,6 +44,7 @@ pub struct Controller {
     fabric: Fabric,
     plane: Arc<Plane>,
     rules: Rules,
+    tally_ids: TallyIds,
     sets: Sets,
     changed: Changed,
 }
@@ -97,7 +99,8 @@ impl Controller {
         let rules = first_rules(&fabric, &flows, &changed, &mut sets);
         let options = (fabric.options, fabric.policies.options);
         let plane = Plane::new(world, ports, options, flows, rules.clone(), layout.workers_max);
-        Controller { fabric, plane: Arc::new(plane), rules, sets, changed }
+        let tally_ids = TallyIds::new();
+        Controller { fabric, plane: Arc::new(plane), rules, tally_ids, sets, changed }
     }
 
     /// What is enforced now.
@@ -108,6 +111,12 @@ impl Controller {
     /// What the workers share.
     pub fn plane(&self) -> &Arc<Plane> {
         &self.plane
+    }
+
+    /// How many counters each worker has for rules: as many as there are custom and implicit rules,
+    /// those of rules that are gone and that sessions count for, and some that are to be used again.
+    pub fn rule_counters(&self) -> usize {
+        self.rules.tallies as usize
     }
 
     /// One more worker, if the layout has room for it.
@@ -170,6 +179,7 @@ impl Controller {
                 (rules.timeouts, rules.kept) = (timeouts, kept);
             }
         }
+        self.tally_ids.go_on(&self.plane, &mut self.rules);
         self.plane.publish(self.rules.clone());
         self.rules.epoch
     }
@@ -178,21 +188,21 @@ impl Controller {
     fn count_rules(&mut self, group: GroupIndex, rules: &[Rule]) {
         let before = &self.fabric.policies.group(group).rules;
         let ids = self.rules.rule_tallies.get_mut(group.as_usize());
-        let next = &mut self.rules.tallies;
-        let kept = rules.iter().enumerate().map(|(place, rule)| {
-            if before.get(place) == Some(rule) {
-                return ids[place];
-            }
-            *next += 1;
-            *next - 1
+        let stays = |place: usize| rules.get(place).is_some_and(|it| before.get(place) == Some(it));
+        let gone = ids.iter().enumerate().filter(|(place, _)| !stays(*place));
+        gone.for_each(|(_, id)| self.tally_ids.give_back(*id));
+        let next = (0..rules.len()).map(|place| match stays(place) {
+            true => ids[place],
+            false => self.tally_ids.take(&mut self.rules.tallies),
         });
-        *ids = kept.collect();
+        *ids = next.collect();
     }
 
     fn count_rule(&mut self, group: GroupIndex, place: u32) {
         let ids = self.rules.rule_tallies.get_mut(group.as_usize());
-        Arc::make_mut(ids)[place as usize] = self.rules.tallies;
-        self.rules.tallies += 1;
+        let id = &mut Arc::make_mut(ids)[place as usize];
+        self.tally_ids.give_back(*id);
+        *id = self.tally_ids.take(&mut self.rules.tallies);
     }
 
     /// Compiles the sets that have `group`, whose rules have changed.
@@ -278,6 +288,7 @@ fn first_rules(fabric: &Fabric, flows: &Flows, changed: &Changed, sets: &mut Set
         members_changed: vec![0; policies.groups.len()].into_iter().collect(),
         rule_tallies,
         tallies,
+        cleared: Cleared::nothing(),
     };
     let interfaces = world.interfaces.iter().zip(timeouts).map(|(interface, &timeouts)| {
         let set = sets.take(fabric, &mut rules, interface, changed);

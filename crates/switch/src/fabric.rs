@@ -140,6 +140,7 @@ impl Switch {
     /// validated. Sessions that it condemns end when their next packets come, whenever that is.
     pub fn apply(&mut self, change: Change, _now: Instant) {
         self.controller.apply(change);
+        self.worker.pick_up();
     }
 
     /// Forgets sessions, fragments, queues and counters; keeps rules as they are now.

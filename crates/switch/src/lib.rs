@@ -27,6 +27,7 @@ mod ports;
 mod route;
 mod rules;
 mod tally;
+mod tally_ids;
 mod verdict;
 mod worker;
 

@@ -15,6 +15,7 @@ use ringfence_session::{TimeoutNumbers, Timeouts};
 use crate::Because;
 use crate::pieces::Pieces;
 use crate::tally::{self, TallyId};
+use crate::tally_ids::Cleared;
 
 /// The rules of a moment.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub(crate) struct Rules {
     pub(crate) rule_tallies: Pieces<Arc<[TallyId]>>,
     /// One more than the largest [`TallyId`].
     pub(crate) tallies: u32,
+    /// Which of them mean something new.
+    pub(crate) cleared: Cleared,
 }
 
 /// Counts [`Rules::sets`].

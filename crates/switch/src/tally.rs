@@ -99,6 +99,12 @@ impl Tallies {
         }
     }
 
+    /// Forgets what was counted under an id that is to mean something new.
+    pub(crate) fn clear(&mut self, id: TallyId) {
+        self.decisions[id as usize] = 0;
+        self.traffic[id as usize] = Traffic::default();
+    }
+
     #[inline(always)]
     pub(crate) fn port(&mut self, port: PortId) -> &mut PortTally {
         &mut self.ports[port as usize]

@@ -142,16 +142,20 @@ impl Worker {
     /// Forgets what it has counted and held.
     pub(crate) fn reset(&mut self) {
         self.state.flows.clear();
+        self.state.flows.drain_tallies(|_, _, _| {});
         self.state.fragments.clear();
         self.state.tallies = Tallies::new(&self.plane.ports);
         self.state.tallies.fit(&self.rules);
     }
 
     /// Takes the newest rules.
-    fn pick_up(&mut self) {
+    pub(crate) fn pick_up(&mut self) {
         if self.plane.epoch() != self.rules.epoch {
-            self.rules = self.plane.rules();
+            let before = std::mem::replace(&mut self.rules, self.plane.rules());
             self.state.tallies.fit(&self.rules);
+            if self.rules.cleared.at > before.epoch {
+                self.state.forget_cleared(&self.rules, before.epoch);
+            }
             self.plane.judges_by(self.number, self.rules.epoch);
         }
     }
@@ -230,9 +234,22 @@ impl State {
     }
 
     fn expire_sessions(&mut self, now: Instant, slice_max: usize) {
+        self.flows.expire(now, slice_max);
+        self.count_traffic();
+    }
+
+    fn count_traffic(&mut self) {
         let State { flows, tallies, .. } = self;
-        flows.expire(now, slice_max);
         flows.drain_tallies(|id, frames, bytes| tallies.count_traffic(id, frames, bytes));
+    }
+
+    /// Forgets what was counted under ids that have been freed since the rules of `epoch`: all of it
+    /// is in by now, as no flow holds them any more, and nothing is new, as no rule has them yet that
+    /// any worker goes by which is awake.
+    #[cold]
+    fn forget_cleared(&mut self, rules: &Rules, epoch: u32) {
+        self.count_traffic();
+        rules.cleared.since(epoch).for_each(|id| self.tallies.clear(id));
     }
 
     /// Sends on or drops the fragments that wait no longer.

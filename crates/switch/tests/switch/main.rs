@@ -9,6 +9,7 @@ mod lab;
 mod limits;
 mod random;
 mod routes;
+mod rule_counters;
 mod touched;
 mod verdicts;
 mod workers;

@@ -44,7 +44,7 @@ const IPV6_TARGETS: [&str; 4] =
     ["2001:db8:1:1::10", "2001:db8:1:1::11", "2001:db8:f::7", "ff02::1"];
 
 /// SplitMix64.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
     fn next(&mut self) -> u64 {
@@ -55,7 +55,7 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % end as u64).unwrap()
     }
 

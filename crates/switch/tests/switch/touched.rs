@@ -29,7 +29,7 @@ const RULES: [&str; 4] = [
     "sg-web in allow 2 tcp -1/-1 pl",
 ];
 
-struct Nowhere;
+pub struct Nowhere;
 
 impl Sink for Nowhere {
     fn room(&self, _: PortId) -> usize {

@@ -12,7 +12,6 @@ use ringfence_policy::{
 };
 use ringfence_session::{TimeoutNumbers, Timeouts};
 
-use crate::Because;
 use crate::pieces::Pieces;
 use crate::tally::{self, TallyId};
 use crate::tally_ids::Cleared;
@@ -128,11 +127,8 @@ impl Rules {
 
     /// What a decision at an interface is counted under.
     pub(crate) fn tally(&self, interface: InterfaceIndex, decision: Decision) -> TallyId {
-        match Because::from(decision.because) {
-            Because::Rule(RuleRef { group, rule }) => {
-                self.rule_tallies.get(group.as_usize())[rule as usize]
-            }
-            implicit => tally::implicit(interface, implicit, decision.allowed),
-        }
+        tally::of_decision(interface, decision, |RuleRef { group, rule }| {
+            self.rule_tallies.get(group.as_usize())[rule as usize]
+        })
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use ringfence_cloud::{GroupIndex, InterfaceIndex, Place};
-use ringfence_policy::RuleRef;
+use ringfence_policy::{Because as Reason, Decision, RuleRef};
 use ringfence_session::COUNTS;
 
 use crate::rules::Rules;
@@ -14,20 +14,35 @@ use crate::{Because, Counters, InterfaceCounters, PortCounters, PortId, Ports, T
 /// interface.
 pub(crate) type TallyId = u32;
 
-/// The implicit rules, by name.
+/// What decides where no custom rule does.
+#[derive(Clone, Copy)]
+enum Implicit {
+    SameGroup,
+    DefaultAllow,
+    DefaultDeny,
+    AlwaysAllowed,
+    Platform,
+}
+
+/// Their names, in their order.
 const IMPLICIT: [&str; 5] =
     ["same-group", "default-allow", "default-deny", "always-allowed", "platform"];
 
-/// What an implicit decision at an interface is counted under.
-pub(crate) fn implicit(interface: InterfaceIndex, because: Because, allowed: bool) -> TallyId {
-    let name = match (because, allowed) {
-        (Because::Default, true) => "default-allow",
-        (Because::Default, false) => "default-deny",
-        (other, _) => other.name(),
+/// What a decision at an interface is counted under; `rule` is the id of a custom one.
+pub(crate) fn of_decision(
+    interface: InterfaceIndex,
+    decision: Decision,
+    rule: impl FnOnce(RuleRef) -> TallyId,
+) -> TallyId {
+    let implicit = match (decision.because, decision.allowed) {
+        (Reason::Rule(custom), _) => return rule(custom),
+        (Reason::SameGroup(_), _) => Implicit::SameGroup,
+        (Reason::Default, true) => Implicit::DefaultAllow,
+        (Reason::Default, false) => Implicit::DefaultDeny,
+        (Reason::AlwaysAllowed, _) => Implicit::AlwaysAllowed,
+        (Reason::Platform, _) => Implicit::Platform,
     };
-    let kind = IMPLICIT.iter().position(|implicit| *implicit == name);
-    let kind = kind.expect("rules decide by a custom rule or by one of five implicit ones");
-    interface.0 * IMPLICIT_LEN + u32::try_from(kind).unwrap_or(0)
+    interface.0 * IMPLICIT_LEN + implicit as u32
 }
 
 /// The first id of a custom rule.

@@ -1,18 +1,16 @@
 //! The control side of a switch: what is enforced now, and how a change of it reaches the workers.
 //! What a change touches is told in `change`; what becomes of sessions, in `cross`.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
-use ringfence_cloud::{GroupIndex, Interface, InterfaceIndex};
-use ringfence_policy::{Classifier, Nic, PolicySet, Rule, RuleRef};
+use ringfence_cloud::{GroupIndex, InterfaceIndex};
+use ringfence_policy::{Classifier, PolicySet, Rule, RuleRef};
 use ringfence_session::{Flows, FlowsConfig};
 
 use crate::pieces::Pieces;
 use crate::plane::Plane;
-use crate::rules::{InterfaceRules, Names, Rules, Set, SetId};
+use crate::rules::{InterfaceRules, Names, Rules, Set};
+use crate::sets::Sets;
 use crate::tally::first_of_rules;
 use crate::tally_ids::{Cleared, TallyIds};
 use crate::{Change, Fabric, Ports, Worker};
@@ -50,7 +48,7 @@ pub struct Controller {
 }
 
 /// The epoch of the last change of each group's rules and of each list's entries.
-struct Changed {
+pub(crate) struct Changed {
     rules: Vec<u32>,
     prefix_lists: Vec<u32>,
     port_lists: Vec<u32>,
@@ -66,7 +64,7 @@ impl Changed {
     }
 
     /// When rules of `groups`, or lists that they name, last changed.
-    fn last(&self, groups: &[GroupIndex], names: &Names) -> u32 {
+    pub(crate) fn last(&self, groups: &[GroupIndex], names: &Names) -> u32 {
         let rules = groups.iter().map(|group| self.rules[group.as_usize()]);
         let prefix_lists = names.prefix_lists.iter().map(|it| self.prefix_lists[it.0 as usize]);
         let port_lists = names.port_lists.iter().map(|it| self.port_lists[it.0 as usize]);
@@ -111,6 +109,12 @@ impl Controller {
     /// What the workers share.
     pub fn plane(&self) -> &Arc<Plane> {
         &self.plane
+    }
+
+    /// How many sets of groups are compiled: those that interfaces have, and some that they had before
+    /// and that nothing has made stale.
+    pub fn compiled_sets(&self) -> usize {
+        self.sets.len()
     }
 
     /// How many counters each worker has for rules: as many as there are custom and implicit rules,
@@ -205,11 +209,16 @@ impl Controller {
         *id = self.tally_ids.take(&mut self.rules.tallies);
     }
 
-    /// Compiles the sets that have `group`, whose rules have changed.
+    /// Compiles the sets that have `group`, whose rules have changed; those that no interface has are
+    /// forgotten.
     fn renew_rules(&mut self, group: GroupIndex, renames: bool) {
         self.changed.rules[group.as_usize()] = self.rules.epoch;
         let Controller { fabric, rules, sets, .. } = self;
-        for &id in &sets.of_group[group.as_usize()] {
+        for id in sets.of_group(group).to_vec() {
+            if sets.is_idle(id) {
+                sets.forget(id, fabric, rules);
+                continue;
+            }
             let set = rules.sets.get_mut(id as usize);
             let names = match renames {
                 true => Names::of(&fabric.policies, &set.groups, set.nic),
@@ -227,27 +236,32 @@ impl Controller {
     }
 
     /// Compiles the sets that go by a list whose entries have changed, and notes for those that
-    /// name it that they have changed.
+    /// name it that they have changed; those that no interface has are forgotten.
     fn renew_sets(
         &mut self,
         goes_by_it: impl Fn(&Set) -> bool,
         names_it: impl Fn(&Set) -> bool,
         compile: impl Fn(&Set, &PolicySet) -> Classifier,
     ) {
-        let Rules { sets, epoch, .. } = &mut self.rules;
-        for id in 0..sets.len() {
-            let set = sets.get(id);
-            if goes_by_it(set) || names_it(set) {
-                let changed_at = if names_it(set) { *epoch } else { set.changed_at };
-                let renewed = Set {
-                    groups: Arc::clone(&set.groups),
-                    nic: set.nic,
-                    classifier: compile(set, &self.fabric.policies),
-                    names: set.names.clone(),
-                    changed_at,
-                };
-                *sets.get_mut(id) = Arc::new(renewed);
+        let Controller { fabric, rules, sets, .. } = self;
+        for (id, place) in (0..).zip(0..rules.sets.len()) {
+            let set = rules.sets.get(place);
+            if !goes_by_it(set) && !names_it(set) {
+                continue;
             }
+            if sets.is_idle(id) {
+                sets.forget(id, fabric, rules);
+                continue;
+            }
+            let changed_at = if names_it(set) { rules.epoch } else { set.changed_at };
+            let renewed = Set {
+                groups: Arc::clone(&set.groups),
+                nic: set.nic,
+                classifier: compile(set, &fabric.policies),
+                names: set.names.clone(),
+                changed_at,
+            };
+            *rules.sets.get_mut(place) = Arc::new(renewed);
         }
     }
 
@@ -297,91 +311,4 @@ fn first_rules(fabric: &Fabric, flows: &Flows, changed: &Changed, sets: &mut Set
     let interfaces: Vec<InterfaceRules> = interfaces.collect();
     rules.interfaces = interfaces.into_iter().collect();
     rules
-}
-
-/// Which sets of groups there are, and how many interfaces have each.
-#[derive(Default)]
-struct Sets {
-    ids: HashMap<(Arc<[GroupIndex]>, Nic), SetId, FixedState>,
-    users: Vec<usize>,
-    of_group: Vec<Vec<SetId>>,
-    /// Sets that no interface has, the longest idle first: an interface that leaves a set often
-    /// comes back to it.
-    idle: VecDeque<SetId>,
-}
-
-/// Sets that are kept without an interface.
-const IDLE_MAX: usize = 64;
-
-impl Sets {
-    /// The set of an interface's groups, compiled if it is new, for one interface more.
-    fn take(
-        &mut self,
-        fabric: &Fabric,
-        rules: &mut Rules,
-        interface: &Interface,
-        changed: &Changed,
-    ) -> SetId {
-        let key = (Arc::from(interface.groups.as_slice()), Nic::of(interface.network));
-        if let Some(&id) = self.ids.get(&key) {
-            self.idle.retain(|&idle| idle != id);
-            self.users[id as usize] += 1;
-            return id;
-        }
-        let set = compile(fabric, &key.0, key.1, changed);
-        let id = match self.idle.len() > IDLE_MAX {
-            true => self.forget_longest_idle(rules),
-            false => None,
-        };
-        let id = match id {
-            Some(id) => {
-                *rules.sets.get_mut(id as usize) = set;
-                id
-            }
-            None => {
-                rules.sets.push(set);
-                self.users.push(0);
-                u32::try_from(rules.sets.len() - 1).expect("there are fewer sets than interfaces")
-            }
-        };
-        self.users[id as usize] = 1;
-        self.of_group.resize(fabric.policies.groups.len(), Vec::new());
-        for group in &*key.0 {
-            self.of_group[group.as_usize()].push(id);
-        }
-        self.ids.insert(key, id);
-        id
-    }
-
-    /// One interface less has the set.
-    fn give_back(&mut self, id: SetId) {
-        let users = &mut self.users[id as usize];
-        *users -= 1;
-        if *users == 0 {
-            self.idle.push_back(id);
-        }
-    }
-
-    fn forget_longest_idle(&mut self, rules: &Rules) -> Option<SetId> {
-        let id = self.idle.pop_front()?;
-        let set = rules.sets.get(id as usize);
-        for group in &*set.groups {
-            self.of_group[group.as_usize()].retain(|&other| other != id);
-        }
-        self.ids.remove(&(Arc::clone(&set.groups), set.nic));
-        Some(id)
-    }
-}
-
-fn compile(fabric: &Fabric, groups: &Arc<[GroupIndex]>, nic: Nic, changed: &Changed) -> Arc<Set> {
-    let metadata_server = fabric.world.platform.metadata_server;
-    let names = Names::of(&fabric.policies, groups, nic);
-    let changed_at = changed.last(groups, &names);
-    Arc::new(Set {
-        groups: Arc::clone(groups),
-        nic,
-        classifier: Classifier::compile(&fabric.policies, metadata_server, groups, nic),
-        names,
-        changed_at,
-    })
 }

@@ -26,6 +26,7 @@ mod plane;
 mod ports;
 mod route;
 mod rules;
+mod sets;
 mod tally;
 mod tally_ids;
 mod verdict;

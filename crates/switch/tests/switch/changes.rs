@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
-use ringfence_policy::{PortListIndex, PortRange, PrefixListIndex};
+use ringfence_cloud::GroupIndex;
+use ringfence_policy::{Action, PortListIndex, PortRange, PrefixListIndex, RuleRef};
 use ringfence_session::Timeouts;
-use ringfence_switch::{Change, OnRuleChange};
+use ringfence_switch::{Change, Controller, Counters, Incoming, Layout, OnRuleChange, Silent};
 
 use crate::lab::{ACK, Lab, SYN, SYN_ACK, fabric};
+use crate::touched::Nowhere;
 
 const HTTP: &str = "in allow 1 tcp 80/80 0.0.0.0/0";
 const OPENED: &str = "allow inbound sg-web/1, out allow default #1, in allow sg-web/1 #2";
@@ -298,4 +300,48 @@ fn a_timeout_touches_new_sessions_only() {
     lab.check("app", &old, LIVES);
     let new = lab.tcp("app", "172.16.1.10", (40_001, 80), ACK);
     lab.check("app", &new, "allow inbound sg-web/1, out allow default #5, in allow sg-web/1 #6");
+}
+
+/// Sets that no interface has any more are kept for whoever comes back, until a change makes them stale:
+/// then they are forgotten, and compiled when they are needed.
+#[test]
+fn idle_sets_are_not_compiled_again() {
+    let lab = Lab::of(fabric(&[
+        "sg-web in allow 1 udp -1/-1 0.0.0.0/0",
+        "sg-app in allow 1 udp -1/-1 pl",
+    ]));
+    let mut controller = Controller::new(lab.switch.fabric().clone(), Layout::default());
+    let [web, app, db] = ["sg-web", "sg-app", "sg-db"].map(|id| lab.group(id));
+    let interface = lab.interface("web");
+    let sets = controller.compiled_sets();
+    let joins = |controller: &mut Controller, groups: &[GroupIndex], more: usize| {
+        controller.apply(Change::Members(interface, groups.to_vec()));
+        assert_eq!(controller.compiled_sets(), sets + more, "{groups:?}");
+    };
+    joins(&mut controller, &[web, app], 1);
+    joins(&mut controller, &[web, db], 2);
+    joins(&mut controller, &[web, app], 2);
+    joins(&mut controller, &[web], 2);
+
+    // One rule of a group that two idle sets have, then a list that the rule of another one names.
+    let mut rule = controller.fabric().policies.group(web).rules[0].clone();
+    rule.action = Action::Forbid;
+    controller.apply(Change::Rule(RuleRef { group: web, rule: 0 }, Box::new(rule)));
+    assert_eq!(controller.compiled_sets(), sets);
+    joins(&mut controller, &[app, db], 1);
+    joins(&mut controller, &[web], 1);
+    let entries = vec!["172.16.0.0/16".parse().unwrap()];
+    controller.apply(Change::PrefixList(PrefixListIndex(0), entries));
+    assert_eq!(controller.compiled_sets(), sets);
+
+    // Who comes back to a set that was forgotten has the rules of the moment.
+    joins(&mut controller, &[app, db], 1);
+    let mut worker = controller.worker().unwrap();
+    let mut bytes = lab.udp("app", "172.16.1.10", (5_000, 53), b"");
+    let port = controller.plane().ports().number(lab.port("app"));
+    let frame = Incoming { port, id: 0, slot: 0, bytes: &mut bytes };
+    worker.handle_batch(&mut [frame], lab.now, &mut Nowhere, &mut Silent);
+    let mut counters = Counters::default();
+    worker.add_counters(&mut counters);
+    assert_eq!(counters.rules.get(&RuleRef { group: app, rule: 0 }), Some(&1));
 }

@@ -80,6 +80,17 @@ impl Worker {
         state.flows.quiescent();
     }
 
+    /// What a batch begins with, without frames: picks the rules up, says that it holds nothing of
+    /// the session table, and ends what has timed out, as much of it as is due for the milliseconds
+    /// that have passed. For a worker to which nothing comes.
+    pub fn tidy<S: Sink, O: Observer>(&mut self, now: Instant, sink: &mut S, observer: &mut O) {
+        self.pick_up();
+        let Worker { plane, rules, state, .. } = self;
+        state.tidy(Scene::new(plane, rules, now), sink, observer);
+        state.flows.quiescent();
+        state.count_traffic();
+    }
+
     /// Ends what has timed out: sessions, and fragments held (their verdicts are told).
     ///
     /// One call looks at a bounded number of sessions; a dead one is never found, whether it has

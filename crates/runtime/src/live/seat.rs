@@ -43,7 +43,6 @@ pub struct Seat<Q, E> {
     now: Instant,
     /// When it last had a frame, or was woken.
     busy_at: Instant,
-    tidied_ms: u64,
     progress: Progress,
 }
 
@@ -73,11 +72,6 @@ pub(crate) struct SeatConfig {
     pub(crate) huge_pages: bool,
 }
 
-/// Parts of the session table, of which it looks over one for each millisecond.
-const SWEEPS_PER_TABLE: usize = 2_048;
-const SWEEP_MIN: usize = 64;
-/// Parts looked over at once at most, so that frames that come meanwhile wait little.
-const SLICES_MAX: u64 = 10;
 /// Queues for which one look at their descriptors takes about as long as a frame.
 const QUEUES_PER_TURN: usize = 8;
 /// Times that a spinning worker does nothing between two looks at its queues.
@@ -108,7 +102,6 @@ impl<Q: PortQueue, E: Exit> Seat<Q, E> {
             turns: 0,
             now: Instant::START,
             busy_at: Instant::START,
-            tidied_ms: 0,
             progress: Progress::default(),
         }
     }
@@ -283,7 +276,8 @@ impl<Q: PortQueue, E: Exit> Seat<Q, E> {
 
     /// Nothing came: looks after what it holds, and waits.
     fn idle(&mut self, clock: &LiveClock, commands: &Receiver<Command<Q, E>>, waker: &Waker) {
-        self.tidy();
+        let (sink, observer) = self.exit.parts();
+        self.worker.tidy(self.now, sink, observer);
         let now = self.pass_time(clock);
         let next = self.next_wakeup(now);
         let is_near = next.is_some_and(|next| next.since(now) <= self.spin);
@@ -313,17 +307,6 @@ impl<Q: PortQueue, E: Exit> Seat<Q, E> {
         self.busy_at = if has_come { self.now } else { self.busy_at };
         self.progress.sleeps += 1;
         self.progress.slept += self.now.since(now);
-    }
-
-    /// Ends what has timed out, so much of it for each millisecond since; picks up the rules, and
-    /// says that it holds nothing of the session table.
-    fn tidy(&mut self) {
-        let since = self.now.as_ms() - self.tidied_ms;
-        self.tidied_ms = self.now.as_ms();
-        let share = (self.worker.plane().flows().capacity() / SWEEPS_PER_TABLE).max(SWEEP_MIN);
-        let slice = share.saturating_mul(since.min(SLICES_MAX) as usize);
-        let (sink, observer) = self.exit.parts();
-        self.worker.expire(self.now, slice, sink, observer);
     }
 
     fn has_frames(&self) -> bool {

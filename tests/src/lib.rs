@@ -1,7 +1,8 @@
 //! What the tests that cross the crates share: random worlds and packets from a seed
 //! ([`world`], [`groups`], [`packets`]), a second reading of part 0 of the specification that
 //! knows nothing of the first ([`algebra`]), frames to send ([`frames`]), and whole histories of
-//! them ([`history`]); and what must become of the frames of one flow ([`flow`]).
+//! them ([`history`]); what must become of the frames of one flow ([`flow`]), and
+//! what became of any ([`told`]).
 //!
 //! Holds no test itself; those stand in `tests/`.
 
@@ -16,6 +17,7 @@ mod intervals;
 pub mod packets;
 pub mod scenarios;
 pub mod segment;
+pub mod told;
 pub mod world;
 
 /// A number that the caller of a test may set in the environment.

@@ -10,8 +10,9 @@ use ringfence_runtime::live::{
 };
 use ringfence_switch::{Controller, FrameId, Layout, Ports};
 use ringfence_tests::history::{History, WORKERS};
+use ringfence_tests::told::Told;
 
-use super::ways::{Batch, Crew, Log, Outcome, Outs, Told};
+use super::ways::{Batch, Crew, Log, Outcome, Outs};
 
 /// A worker's way out, which says what each batch was and what came of it.
 struct Recorder {

@@ -8,9 +8,10 @@ use ringfence_frame::{Direction, Instant};
 use ringfence_runtime::LinkConfig;
 use ringfence_runtime::simulated::{CapturedFrame, RecordingOptions, Simulation};
 use ringfence_switch::{
-    Change, Controller, Counters, Egress, Event, Fabric, FrameId, Incoming, Layout, Observer,
-    PortId, Ports, Recording, Silent, Sink, Switch, Verdict, Worker,
+    Change, Controller, Counters, Egress, Fabric, FrameId, Incoming, Layout, PortId, Ports,
+    Recording, Silent, Sink, Switch, Verdict, Worker,
 };
+use ringfence_tests::told::Told;
 
 /// What happened, with the moments at which it did.
 pub struct Log {
@@ -162,21 +163,6 @@ impl Sink for Outs {
 
     fn put(&mut self, egress: Egress<'_>) {
         self.0.push((egress.port(), egress.frame(), egress.bytes().to_vec()));
-    }
-}
-
-/// Is told by a worker what became of frames.
-#[derive(Default)]
-pub struct Told(pub Vec<(FrameId, Verdict)>);
-
-impl Observer for Told {
-    const WANTS_STEPS: bool = false;
-    const WANTS_PASSED: bool = true;
-
-    fn event(&mut self, _: FrameId, _: impl FnOnce() -> Event) {}
-
-    fn verdict(&mut self, frame: FrameId, verdict: impl FnOnce() -> Verdict) {
-        self.0.push((frame, verdict()));
     }
 }
 

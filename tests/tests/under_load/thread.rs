@@ -8,14 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ringfence_cloud::World;
 use ringfence_frame::{Body, Instant, Tuple, parse};
-use ringfence_switch::{
-    BATCH_MAX, Egress, Event, Fabric, FrameId, Incoming, Observer, PortId, Ports, Sink, Verdict,
-    Worker,
-};
+use ringfence_switch::{BATCH_MAX, Egress, Fabric, FrameId, Incoming, PortId, Ports, Sink, Worker};
 use ringfence_tests::dice::Dice;
 use ringfence_tests::flow::Judged;
 use ringfence_tests::history::WORKERS;
 use ringfence_tests::segment::Segment;
+use ringfence_tests::told::Told;
 
 use super::met::Met;
 use super::talk::Talk;
@@ -313,20 +311,6 @@ impl Sink for Outs {
         let Body::Ip(ip) = frame.body else { panic!("no IP packet came out") };
         let id = egress.frame().expect("nothing of the fabric's own comes out");
         self.0.push((id, egress.port(), ip.tuple()));
-    }
-}
-
-#[derive(Default)]
-struct Told(Vec<(FrameId, Verdict)>);
-
-impl Observer for Told {
-    const WANTS_STEPS: bool = false;
-    const WANTS_PASSED: bool = true;
-
-    fn event(&mut self, _: FrameId, _: impl FnOnce() -> Event) {}
-
-    fn verdict(&mut self, frame: FrameId, verdict: impl FnOnce() -> Verdict) {
-        self.0.push((frame, verdict()));
     }
 }
 

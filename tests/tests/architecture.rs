@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 /// The rooms, and what each may import: the table of ARCHITECTURE.md as data.
 const ROOMS: [(&str, &[&str]); 13] = [
     ("memory", &[]),
-    ("measure", &[]),
+    ("measure", &["memory"]),
     ("host", &[]),
     ("frame", &[]),
     ("cloud", &["frame"]),
-    ("policy", &["frame", "cloud"]),
+    ("policy", &["frame", "cloud", "memory"]),
     ("session", &["frame", "memory"]),
     ("switch", &["frame", "cloud", "policy", "session"]),
     ("endpoints", &["frame"]),

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::prefetch::prefetch;
+use ringfence_memory::prefetch;
 
 /// Words in a cache line.
 const LINE_WORDS: usize = 8;

@@ -11,7 +11,6 @@ mod latency;
 mod machine;
 pub mod noise;
 mod plot;
-mod prefetch;
 mod report;
 mod sample;
 pub mod search;

@@ -26,7 +26,6 @@ mod walk;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use arena::prefetch;
 use batch::{LANES, Lane};
 use kept::KeptRules;
 use key::{GROUPS_MAX, Key, RULES_MAX};
@@ -35,6 +34,7 @@ use node::Packet;
 use plain::PlainList;
 use ringfence_cloud::GroupIndex;
 use ringfence_frame::Direction;
+use ringfence_memory::prefetch_at;
 use steps::{Sides, Steps, direction_index};
 use table::{Keyed, Table, belongs};
 
@@ -164,7 +164,7 @@ impl Classifier {
         out: &mut [Decision],
     ) {
         for (_, peer) in asked {
-            prefetch(peer.unwrap_or_default());
+            prefetch_at(peer.unwrap_or_default().as_ptr());
         }
         // Inbound lanes from the front, outbound ones from the back.
         let mut lanes = [Lane::IDLE; LANES];

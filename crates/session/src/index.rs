@@ -14,7 +14,9 @@
 //! secondary one: it is there, and counted, before it leaves. So a reader that finds nothing in a
 //! bucket looks at the count after that, and if it finds nothing then, there was nothing.
 
-use crate::layout::{BUCKET_SLOTS, Bucket, matching, prefetch};
+use ringfence_memory::prefetch;
+
+use crate::layout::{BUCKET_SLOTS, Bucket, matching};
 use crate::sync::{AcqRel, Acquire, AtomicU32, Pages, Relaxed, Release, Zeroed};
 
 /// A slot from which a line is being taken out.

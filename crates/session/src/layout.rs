@@ -1,8 +1,7 @@
 //! What lies where: the line that one direction's frames read and write, the bucket of the index,
-//! the hint that brings either near, and the comparison of many tags at once. Owns the sizes and the
-//! few unsafe words that vouch for them.
+//! and the comparison of many tags at once. Owns the sizes and the few unsafe words that vouch for them.
 
-#![allow(unsafe_code, reason = "vouches that zeroed memory is a line, and prefetches")]
+#![allow(unsafe_code, reason = "vouches that zeroed memory is a line, and compares tags")]
 
 use crate::sync::{self, AtomicU32, AtomicU64, ZeroIsValid};
 
@@ -64,19 +63,6 @@ const _: () = {
 unsafe impl<W: ZeroIsValid> ZeroIsValid for Line<W> {}
 // SAFETY: all its fields are atomic numbers.
 unsafe impl ZeroIsValid for Bucket {}
-
-/// Asks for the cache line at the beginning of `what` to be brought near.
-#[inline(always)]
-pub(crate) fn prefetch<T>(what: &T) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint that reads nothing, for an address that a reference vouches for.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(what).cast()) }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = what;
-}
 
 /// Which of twelve tags (8 and 4 bytes) are `tag`, one bit for each; higher bits are anything.
 #[cfg(target_arch = "x86_64")]

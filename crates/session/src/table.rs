@@ -2,10 +2,11 @@
 //! dead. Owns how they are read; who changes them is in `life.rs` and `open.rs`.
 
 use ringfence_frame::{Direction, Instant, Protocol, Tuple};
+use ringfence_memory::prefetch;
 
 use crate::index::Index;
 use crate::kept::KeptTimeouts;
-use crate::layout::{Line, prefetch};
+use crate::layout::Line;
 use crate::records::Store;
 use crate::sweep::Sweep;
 use crate::sync::{Acquire, AtomicU16, AtomicU64, Pages, Relaxed, SeqCst, Zeroed};

@@ -1,7 +1,9 @@
 //! The memory that compiled rules lie in: cache lines of words. Owns where a piece may lie, so that
 //! a small one never straddles two lines; knows nothing of what the words mean.
 
-#![allow(unsafe_code, reason = "lines seen as words, and a hint to the cache")]
+#![allow(unsafe_code, reason = "lines seen as words")]
+
+use ringfence_memory::prefetch_at;
 
 /// Words of a cache line.
 pub(crate) const LINE: usize = 16;
@@ -114,22 +116,4 @@ impl Arena {
     pub(crate) fn shrink_to_fit(&mut self) {
         self.lines.shrink_to_fit();
     }
-}
-
-/// Asks for the line in which a slice starts.
-#[inline]
-pub(crate) fn prefetch<T>(slice: &[T]) {
-    prefetch_at(slice.as_ptr());
-}
-
-#[inline]
-fn prefetch_at<T>(address: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch reads nothing that the program can see and never faults.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
 }

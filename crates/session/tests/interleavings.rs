@@ -126,6 +126,9 @@ mod sync {
     }
 }
 
+/// As the crate says.
+const COUNTS: bool = true;
+
 use std::sync::Arc;
 
 use ringfence_frame::{Direction, Instant, Ip, Protocol, Tcp, TcpFlags, Transport, Udp};

@@ -8,9 +8,9 @@
 use std::time::Duration;
 
 use ringfence_cloud::InterfaceIndex;
-use ringfence_endpoints::generator::{Expected, FlowSpec, Fresh, Pattern, Traffic};
+use ringfence_endpoints::generator::{FlowSpec, Fresh, Pattern, Traffic};
 use ringfence_frame::{Family, Protocol};
-use ringfence_load::{BenchWorld, LaneWish, WorldShape, reason};
+use ringfence_load::{BenchWorld, FloodWish, LaneWish, WorldShape, reason};
 use ringfence_measure::counting::{self, Counting};
 use ringfence_runtime::live::{LiveOptions, LoadOptions, LoadTest, Until};
 use ringfence_switch::{Because, Controller, Layout, Stage};
@@ -48,17 +48,13 @@ fn flows(world: &BenchWorld, family: Family) -> Vec<FlowSpec> {
     let mut all = Vec::new();
     let base = LaneWish { lanes: 40, family, ..LaneWish::default() };
     for flooded in FLOODED {
-        let to = Some(InterfaceIndex(flooded));
-        let wish = LaneWish { protocol: Protocol::TCP, to, lanes: 16, ..base };
-        let mut filling = world.lanes_between(&wish, 5, |from, _| !is_flooded(from)).unwrap();
-        let flooding = filling.split_off(filling.len() / 2);
-        all.extend(filling.flows(HALF_OPEN_MAX / 2));
-        let limited = reason(Stage::Inbound, Because::HalfOpenLimit);
-        all.extend(
-            flooding.fresh().map(|flow| FlowSpec { expected: Expected::Dropped(limited), ..flow }),
-        );
+        let to = InterfaceIndex(flooded);
+        let wish = FloodWish { to, family, lanes: 16, half_open: HALF_OPEN_MAX / 2 };
+        let flood = world.syn_flood(&wish, 5, |from| !is_flooded(from)).unwrap();
+        all.extend(flood.filling);
+        all.extend(flood.flooding);
         // established at the flooded interface itself
-        let wish = LaneWish { to, lanes: 4, replies: true, ..base };
+        let wish = LaneWish { to: Some(to), lanes: 4, replies: true, ..base };
         all.extend(world.lanes(&wish, 5).unwrap().flows(100));
     }
     for protocol in [Protocol::TCP, Protocol::UDP] {

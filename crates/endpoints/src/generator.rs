@@ -22,6 +22,6 @@ mod traffic;
 pub use checker::{Accounts, Checker, Finding, Wrong};
 pub use flow::{Arriving, Expected, FlowError, FlowSpec, Headers, Reason};
 pub use pattern::{Fresh, Pattern, Popularity, Rate, Sizes, Spacing};
-pub use simulated::{Generator, GeneratorConfig, GeneratorReport};
+pub use simulated::{Generator, GeneratorConfig, GeneratorReport, Sweep};
 pub use tag::{Tag, frame_id};
 pub use traffic::{Stage, Traffic, TrafficGenerator};

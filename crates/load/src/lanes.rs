@@ -221,7 +221,8 @@ impl BenchWorld {
         FlowSpec { port: self.port(from), headers, expected, replies: false, fresh: false }
     }
 
-    fn looks_at_source_port(&self, place: Place) -> bool {
+    /// Whether a rule of the groups at `place` looks at source ports.
+    pub fn looks_at_source_port(&self, place: Place) -> bool {
         let Place::Interface(index) = place else { return false };
         let policies: &PolicySet = &self.fabric.policies;
         let groups = &self.fabric.world.interface(index).groups;
@@ -263,8 +264,7 @@ impl<'a> Lanes<'a> {
 
     /// An endless stream of fresh flows on each lane: the source port counts up from frame to
     /// frame. Lanes on which it matters are left out. Flows of the same lanes made by
-    /// [`Lanes::flows`] would be met again: [`Lanes::split_off`] keeps the two apart. With TCP and
-    /// one receiver this is a SYN flood, each sender under its own address.
+    /// [`Lanes::flows`] would be met again: [`Lanes::split_off`] keeps the two apart.
     pub fn fresh(&self) -> impl Iterator<Item = FlowSpec> {
         let lanes = self.lanes.iter().filter(|lane| !lane.narrow);
         lanes.map(|lane| FlowSpec {

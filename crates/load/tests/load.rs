@@ -13,7 +13,8 @@ use ringfence_frame::batch::FrameBatch;
 use ringfence_frame::{Direction, Family, Instant, Protocol, parse};
 use ringfence_load::rules::RuleShape;
 use ringfence_load::{
-    BenchWorld, Drive, Fate, LaneWish, LoadError, Way, WorldShape, reason, reason_name, reference,
+    BenchWorld, Drive, Fate, FloodWish, LaneWish, LoadError, Way, WorldShape, reason, reason_name,
+    reference,
 };
 use ringfence_policy::{Because, Question, Rule, decide};
 use ringfence_switch::{Change, Controller, Layout, Worker};
@@ -219,6 +220,32 @@ fn sweeps_meet_what_the_reference_says() {
             assert!(accounts.is_clean(), "{family:?} {protocol}: {accounts}");
             assert!(!accounts.dropped.is_empty() && accounts.delivered > 0, "{accounts}");
         }
+    }
+}
+
+#[test]
+fn a_flood_meets_the_limit_that_its_first_half_used_up() {
+    let half_open = 500;
+    for family in FAMILIES {
+        let mut world = BenchWorld::new(&shape(), 3);
+        world.fabric.options.limits.half_open_per_interface_max = half_open;
+        let to = InterfaceIndex(7);
+        let wish = FloodWish { to, family, lanes: 10, half_open };
+        let flood = world.syn_flood(&wish, 3, |from| from != 8).unwrap();
+        let receiver = world.port(Place::Interface(to));
+        assert_eq!((flood.filling.len(), flood.flooding.len()), (half_open, 5));
+        for flow in flood.filling.iter().chain(&flood.flooding) {
+            assert!(flow.port != receiver && flow.port != 8 && !flow.replies);
+            assert_eq!(flow.headers.tuple.protocol, Protocol::TCP);
+            let from = world.ports.place(flow.port);
+            assert_eq!(reference(&world.fabric, from, flow.headers.tuple).dropped, None);
+        }
+        let all: Vec<FlowSpec> = flood.filling.into_iter().chain(flood.flooding).collect();
+        let pattern = Pattern { fresh: Fresh::Share(0.7), ..Pattern::default() };
+        let accounts = accounts(&world, all, &pattern);
+        assert!(accounts.is_clean(), "{accounts} {:?}", accounts.findings);
+        let reasons: Vec<_> = accounts.dropped.keys().map(|&it| reason_name(it)).collect();
+        assert_eq!(reasons, ["inbound half-open-limit"]);
     }
 }
 

@@ -6,6 +6,7 @@
 pub(crate) mod leaves;
 pub(crate) mod node;
 pub(crate) mod read;
+pub(crate) mod traffic;
 pub(crate) mod words;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -15,6 +16,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use ringfence_cloud::Reach;
 use ringfence_endpoints::Seen;
 use ringfence_endpoints::application::Application;
+use ringfence_endpoints::generator::Popularity;
 use ringfence_frame::{Family, Instant, MacAddr};
 use ringfence_policy::{HealthChecks, Port25, Profile, SameGroupOutbound, Text};
 use ringfence_session::TcpMidstream;
@@ -24,6 +26,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use self::leaves::{Bandwidth, Id, Located, Part};
 use self::node::{Node, Value};
 use self::read::{Entries, Findings, OneOrMany, Read, record};
+use self::traffic::FrameBytes;
 use self::words::{BecauseWord, NetworkWord, Speaks, StageWord, VerdictWord};
 
 record! {
@@ -391,14 +394,32 @@ record! {
         family: Option<Located<Family>>,
         /// Number of flows; 1 if absent.
         flows: Option<Located<u16>>,
+        /// How often each flow is picked: `uniform`, `zipf`, `zipf 1.2`; `uniform` if absent.
+        popularity: Option<Located<Popularity>>,
+        /// How many frames a second are the first of a new flow; none if absent.
+        new_flows: Option<Located<u64>>,
+        /// Every frame is a SYN of a new flow.
+        syn_flood: Option<bool>,
+        /// Targets, one after the other, from `to` and its port on.
+        sweep: Option<SweepFile>,
         /// Frames a second.
         rate: Located<u64>,
-        /// Frame length in bytes, 60 to 1514; 128 if absent.
-        frame_bytes: Option<Located<u16>>,
+        /// Frame length in bytes, 60 to 1514, a list of lengths, or `imix`; 128 if absent.
+        frame_bytes: Option<Located<FrameBytes>>,
         /// First frame; 0s if absent.
         start: Option<Located<Instant>>,
         /// For how long.
         duration: Located<Duration>,
+    }
+}
+
+record! {
+    /// Targets of a generator, one after the other.
+    struct SweepFile, "a sweep" {
+        /// Addresses, from that of `to` on; 1 if absent.
+        hosts: Option<Located<u32>>,
+        /// Ports of each address, from the target port on; 1 if absent.
+        ports: Option<Located<u16>>,
     }
 }
 

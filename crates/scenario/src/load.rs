@@ -9,6 +9,7 @@ mod expectations;
 mod policy;
 mod settings;
 mod topology;
+mod traffic;
 
 use ringfence_cloud::{Problem, ProblemKind};
 use ringfence_policy::Options;
@@ -82,7 +83,7 @@ fn build(source: Source, file: ScenarioFile, findings: &mut Findings) -> Option<
     let rules = expectations::RuleIds::new(&catalogue, &changes);
     let context = expectations::Context { world: &fabric.world, resolve: world_holds, rules };
     let expectations = expectations::expectations(&context, file.expect, findings);
-    let traffic = expectations::traffic(&context, file.traffic, findings);
+    let traffic = traffic::traffic(&context, file.traffic, findings);
     Some(Scenario {
         title: file.title.value.trim().to_owned(),
         description: file.description.map(|text| text.value.trim().to_owned()).unwrap_or_default(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ringfence_cloud::{Origin, Place};
 use ringfence_endpoints::Seen;
 use ringfence_endpoints::application::Application;
+use ringfence_endpoints::generator::{Popularity, Sweep};
 use ringfence_frame::Instant;
 use ringfence_runtime::LinkConfig;
 use ringfence_switch::{Change, Fabric};
@@ -72,10 +73,16 @@ pub struct Traffic {
     pub probe: Probe,
     /// Number of flows.
     pub flows: u16,
+    /// How often each flow is picked.
+    pub popularity: Popularity,
+    /// How many frames a second are the first of a new flow; as many as there are: a SYN flood.
+    pub new_flows: u64,
+    /// Targets, one after the other.
+    pub sweep: Sweep,
     /// Frames a second.
     pub rate: u64,
-    /// Frame length in bytes.
-    pub frame_len: usize,
+    /// Frame lengths in bytes, each as often as the others.
+    pub frame_lens: Vec<usize>,
     /// First frame.
     pub start: Instant,
     /// For how long.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ringfence_cloud::{Edge, Network, Place, Reach, VpcIndex};
 use ringfence_endpoints::Seen;
 use ringfence_endpoints::application::Application;
+use ringfence_endpoints::generator::{Popularity, Sweep};
 use ringfence_frame::{Family, Instant, Protocol};
 use ringfence_policy::{HealthChecks, Port25, Profile, SameGroup, SameGroupOutbound};
 use ringfence_runtime::LinkConfig;
@@ -225,15 +226,24 @@ fn links() {
 #[test]
 fn generators() {
     let traffic = words().traffic;
-    let [load, farm] = traffic.as_slice() else { panic!("{traffic:?}") };
+    let [load, farm, mix, sweep, flood] = traffic.as_slice() else { panic!("{traffic:?}") };
     assert_eq!((load.name.as_str(), load.flows, load.rate), ("load", 16, 1000));
     assert_eq!(
-        (load.frame_len, load.start, load.duration),
-        (256, Instant::from_ms(1000), secs(10))
+        (&load.frame_lens[..], load.start, load.duration),
+        (&[256][..], Instant::from_ms(1000), secs(10))
     );
     assert_eq!((load.probe.protocol, load.probe.target_port), (Protocol::UDP, 7));
     assert_eq!((farm.name.as_str(), farm.flows), ("farm -> web-1 tcp/80", 1));
-    assert_eq!((farm.frame_len, farm.start), (128, Instant::START));
+    assert_eq!((&farm.frame_lens[..], farm.start), (&[128][..], Instant::START));
+    assert_eq!((farm.popularity, farm.new_flows), (Popularity::Uniform, 0));
+    assert_eq!(farm.sweep.targets(), 1);
+    assert_eq!((mix.popularity, mix.new_flows), (Popularity::Zipf(1.2), 50));
+    assert_eq!(mix.frame_lens, [vec![60; 7], vec![566; 4], vec![1_514]].concat());
+    assert_eq!(
+        (sweep.sweep, &sweep.frame_lens[..]),
+        (Sweep { hosts: 2, ports: 10 }, &[60, 90][..])
+    );
+    assert_eq!((flood.new_flows, flood.rate, flood.flows), (300, 300, 1));
 }
 
 #[test]

@@ -14,7 +14,7 @@ const DUE_BITS: u32 = 20;
 pub(crate) enum Choice {
     Uniform { count: u64 },
     InTurn { count: usize, next: usize },
-    Zipf(Vec<Bucket>),
+    Weighted(Vec<Bucket>),
 }
 
 /// Ranks of (nearly) one weight, with Walker's alias: a draw stays if its fraction is below
@@ -33,8 +33,21 @@ impl Choice {
         match popularity {
             Popularity::Uniform => Choice::Uniform { count: count as u64 },
             Popularity::InTurn => Choice::InTurn { count, next: 0 },
-            Popularity::Zipf(exponent) => Choice::Zipf(zipf(exponent, count as u64)),
+            Popularity::Zipf(exponent) => Choice::Weighted(zipf(exponent, count as u64)),
         }
+    }
+
+    /// Draws each as often as its weight says; all alike if there is no weight above 0.
+    pub(crate) fn weighted(weights: Vec<f64>) -> Choice {
+        let is_sound = |weight: &f64| weight.is_finite() && *weight >= 0.0;
+        if !weights.iter().all(is_sound) || weights.iter().sum::<f64>() <= 0.0 {
+            return Choice::new(Popularity::Uniform, weights.len());
+        }
+        let mut buckets: Vec<Bucket> = (0..weights.len() as u32)
+            .map(|first| Bucket { threshold: u32::MAX, alias: 0, first, count: 1 })
+            .collect();
+        set_aliases(&mut buckets, weights);
+        Choice::Weighted(buckets)
     }
 
     /// One of them; `random` has 32 bits.
@@ -47,7 +60,7 @@ impl Choice {
                 *next = if drawn + 1 == *count { 0 } else { drawn + 1 };
                 drawn
             }
-            Choice::Zipf(buckets) => draw_zipf(buckets, random, source),
+            Choice::Weighted(buckets) => draw_weighted(buckets, random, source),
         }
     }
 
@@ -65,7 +78,7 @@ impl Choice {
                     }
                 }
             }
-            Choice::InTurn { .. } | Choice::Zipf(_) => {
+            Choice::InTurn { .. } | Choice::Weighted(_) => {
                 for one in drawn {
                     *one = self.draw(source.next_u64() >> 32, source) as u32;
                 }
@@ -74,7 +87,7 @@ impl Choice {
     }
 }
 
-fn draw_zipf(buckets: &[Bucket], random: u64, source: &mut Pcg64Mcg) -> usize {
+fn draw_weighted(buckets: &[Bucket], random: u64, source: &mut Pcg64Mcg) -> usize {
     let more = source.next_u64();
     let mut bucket = buckets[((random * buckets.len() as u64) >> 32) as usize];
     if (more as u32) >= bucket.threshold {

@@ -23,6 +23,8 @@ pub enum Sizes {
     Fixed(usize),
     /// 64, 570 and 1,518 bytes, 7 : 4 : 1.
     Imix,
+    /// One of these, each as often as the others.
+    OneOf([u16; 12]),
 }
 
 impl Default for Sizes {

@@ -56,6 +56,8 @@ struct Lines {
     v4: Vec<Line4>,
     v6: Vec<Line6>,
     choice: Choice,
+    /// Of the lines of each family, if they have any, until it is settled how they are drawn.
+    weights: [Vec<f64>; 2],
 }
 
 /// Writes the frames of one queue.
@@ -103,11 +105,45 @@ impl Traffic {
         pattern: &Pattern,
         seed: u64,
     ) -> Result<Traffic, FlowError> {
+        let alike = flows.into_iter().map(|flow| (flow, None));
+        let mut traffic = Traffic::unsettled(alike, queues, queue_of, pattern, seed)?;
+        traffic.generators.iter_mut().for_each(|generator| generator.settle(pattern));
+        Ok(traffic)
+    }
+
+    /// The same with a weight for each flow, which says how often it is picked among those of its
+    /// kind (its own frames, replies, denied, fresh), whatever popularity the pattern has.
+    ///
+    /// # Errors
+    /// As [`Traffic::new`].
+    pub fn weighted(
+        flows: impl IntoIterator<Item = (FlowSpec, f64)>,
+        queues: usize,
+        queue_of: impl Fn(PortNumber) -> usize,
+        pattern: &Pattern,
+        seed: u64,
+    ) -> Result<Traffic, FlowError> {
+        let weighted = flows.into_iter().map(|(flow, weight)| (flow, Some(weight)));
+        let mut traffic = Traffic::unsettled(weighted, queues, queue_of, pattern, seed)?;
+        for generator in &mut traffic.generators {
+            generator.settle(pattern);
+            generator.lines.iter_mut().for_each(Lines::weigh);
+        }
+        Ok(traffic)
+    }
+
+    fn unsettled(
+        flows: impl IntoIterator<Item = (FlowSpec, Option<f64>)>,
+        queues: usize,
+        queue_of: impl Fn(PortNumber) -> usize,
+        pattern: &Pattern,
+        seed: u64,
+    ) -> Result<Traffic, FlowError> {
         let mut generators: Vec<TrafficGenerator> = (0..queues as u64)
             .map(|queue| TrafficGenerator::empty(pattern, seed.wrapping_add(queue)))
             .collect();
         let mut expectations = Expectations::default();
-        for (number, flow) in flows.into_iter().enumerate() {
+        for (number, (flow, weight)) in flows.into_iter().enumerate() {
             let number = u32::try_from(number).ok().filter(|&number| number < REPLY);
             let number = number.ok_or(FlowError::TooMany)?;
             flow.check(number)?;
@@ -122,11 +158,10 @@ impl Traffic {
                 let queue = queue_of(port);
                 let generator = generators.get_mut(queue);
                 let generator = generator.ok_or(FlowError::Queue(number, port, queue))?;
-                generator.add(class, number, port, &headers);
+                generator.add((class, weight), number, port, &headers);
             }
             expectations.add(number, &flow);
         }
-        generators.iter_mut().for_each(|generator| generator.settle(pattern));
         Ok(Traffic { generators, checker: Checker::new(expectations) })
     }
 }
@@ -137,6 +172,7 @@ impl TrafficGenerator {
         let wire_lens = match pattern.sizes {
             Sizes::Fixed(len) => [len; IMIX.len()],
             Sizes::Imix => IMIX,
+            Sizes::OneOf(lens) => lens.map(usize::from),
         };
         let fresh_rate = match pattern.fresh {
             Fresh::PerSecond(frames_per_second) => {
@@ -162,11 +198,23 @@ impl TrafficGenerator {
         }
     }
 
-    fn add(&mut self, class: Class, flow: u32, port: PortNumber, headers: &Headers) {
+    fn add(
+        &mut self,
+        (class, weight): (Class, Option<f64>),
+        flow: u32,
+        port: PortNumber,
+        headers: &Headers,
+    ) {
         let lines = &mut self.lines[place(class)];
         match headers.tuple.family() {
-            Family::Ipv4 => lines.v4.push(Line4::new(flow, class, port, headers)),
-            Family::Ipv6 => lines.v6.push(Line6::new(flow, class, port, headers)),
+            Family::Ipv4 => {
+                lines.v4.push(Line4::new(flow, class, port, headers));
+                lines.weights[0].extend(weight);
+            }
+            Family::Ipv6 => {
+                lines.v6.push(Line6::new(flow, class, port, headers));
+                lines.weights[1].extend(weight);
+            }
         }
     }
 
@@ -332,7 +380,7 @@ impl TrafficGenerator {
         now_ns: u64,
     ) -> usize {
         let TrafficGenerator { lines, indices, random, .. } = self;
-        let Lines { v4, v6, choice } = &mut lines[class];
+        let Lines { v4, v6, choice, .. } = &mut lines[class];
         let indices = &mut indices[..slots.len().min(BLOCK)];
         choice.draw_all(indices, random);
         match v6.is_empty() {
@@ -444,7 +492,13 @@ fn place(class: Class) -> usize {
 
 impl Lines {
     fn new(popularity: Popularity) -> Lines {
-        Lines { v4: Vec::new(), v6: Vec::new(), choice: Choice::new(popularity, 0) }
+        let choice = Choice::new(popularity, 0);
+        Lines { v4: Vec::new(), v6: Vec::new(), choice, weights: Default::default() }
+    }
+
+    /// Draws each line as often as its weight says.
+    fn weigh(&mut self) {
+        self.choice = Choice::weighted(std::mem::take(&mut self.weights).concat());
     }
 
     fn len(&self) -> usize {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ringfence_cloud::Place;
 use ringfence_endpoints::application::Application;
+use ringfence_endpoints::generator::{Popularity, Sweep};
 use ringfence_endpoints::{Generator, GeneratorConfig, KeepAlive, Progress, Seen, Task, TaskKind};
 use ringfence_frame::build::{self, Envelope};
 use ringfence_frame::{Direction, Instant, MacAddr, Protocol, parse};
@@ -317,8 +318,11 @@ fn generator(rate: u64, duration: Duration) -> Generator {
         protocol: Protocol::UDP,
         target_port: 9_000,
         flows: 4,
+        popularity: Popularity::Uniform,
+        new_flows: 0,
+        sweep: Sweep::default(),
         rate,
-        frame_len: 1_000,
+        frame_lens: vec![1_000],
         start: Instant::from_ms(1),
         duration,
         seed: 5,

@@ -26,7 +26,7 @@ pub(crate) struct Located<T> {
 }
 
 /// The text of a scalar, or a finding.
-fn scalar<'a>(node: &'a Node, wanted: &str, findings: &mut Findings) -> Option<&'a str> {
+pub(super) fn scalar<'a>(node: &'a Node, wanted: &str, findings: &mut Findings) -> Option<&'a str> {
     match &node.value {
         Value::Scalar(text) => Some(text),
         Value::Null => {

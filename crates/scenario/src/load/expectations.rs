@@ -1,4 +1,4 @@
-//! Expectations and generators: who is meant, and what is asked.
+//! Expectations: who is meant, and what is asked.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::diagnostic::suggestion;
 use crate::file::leaves::{Located, report_masked};
 use crate::file::read::Findings;
 use crate::file::words::{BecauseWord, Speaks, VerdictWord};
-use crate::file::{ExpectationFile, IcmpFile, SessionFile, TrafficFile};
-use crate::model::{Expectation, SessionExpectation, TimedChange, Traffic};
+use crate::file::{ExpectationFile, IcmpFile, SessionFile};
+use crate::model::{Expectation, SessionExpectation, TimedChange};
 use crate::probe::{Party, Probe, ProbeError, parse_parties, resolve};
 
 /// Source port of a probe that names none.
@@ -240,7 +240,7 @@ fn session_expectation(file: &SessionFile, findings: &mut Findings) -> Option<Se
     Some(SessionExpectation { interval, until, kept: kept? })
 }
 
-fn probe(
+pub(super) fn probe(
     context: &Context<'_>,
     (from, to): (&Text, &Text),
     make: impl FnOnce(Party, Party) -> Probe,
@@ -294,76 +294,4 @@ fn report(error: &ProbeError, origin: &Origin, findings: &mut Findings) {
         help = suggestion.trim_start_matches("; ").to_owned();
     }
     findings.error(error.code(), origin, message, help);
-}
-
-/// Frame lengths without FCS that Ethernet carries.
-const FRAME_BYTES: std::ops::RangeInclusive<u16> = 60..=1_514;
-
-/// Frames that one generator may send: what a run can hold.
-const FRAMES_MAX: u128 = 5_000_000;
-
-pub(super) fn traffic(
-    context: &Context<'_>,
-    files: Vec<TrafficFile>,
-    findings: &mut Findings,
-) -> Vec<Traffic> {
-    files.into_iter().filter_map(|file| generator(context, file, findings)).collect()
-}
-
-fn generator(context: &Context<'_>, file: TrafficFile, findings: &mut Findings) -> Option<Traffic> {
-    let (protocol, target_port) = match (&file.tcp, &file.udp) {
-        (Some(port), None) => (Protocol::TCP, port.value),
-        (None, Some(port)) => (Protocol::UDP, port.value),
-        _ => {
-            let message = "a generator sends TCP or UDP";
-            findings.error("RF0007", &file.origin, message, "give one of `tcp` and `udp`");
-            return None;
-        }
-    };
-    let flows = file.flows.as_ref().map_or(1, |flows| flows.value);
-    let frame_len = file.frame_bytes.as_ref().map_or(128, |bytes| bytes.value);
-    if let Some(bytes) = file.frame_bytes.as_ref().filter(|it| !FRAME_BYTES.contains(&it.value)) {
-        let message = format!("a frame of {} bytes cannot be", bytes.value);
-        let help = format!("write {} to {}", FRAME_BYTES.start(), FRAME_BYTES.end());
-        findings.error("RF0010", &bytes.origin, message, help);
-    }
-    if let Some(flows) = file.flows.as_ref().filter(|flows| !(1..=40_000).contains(&flows.value)) {
-        let message = format!("a generator cannot send {} flows", flows.value);
-        findings.error("RF0010", &flows.origin, message, "write 1 to 40000");
-    }
-    let frames = u128::from(file.rate.value) * file.duration.value.as_nanos() / 1_000_000_000;
-    if file.rate.value == 0 || frames > FRAMES_MAX {
-        let message = format!("this generator would send {frames} frames");
-        let help = format!("a rate is 1 or more; `rate` times `duration` at most {FRAMES_MAX}");
-        findings.error("RF0010", &file.rate.origin, message, help);
-    }
-    let probe = probe(
-        context,
-        (&file.from, &file.to),
-        |from, to| Probe {
-            from,
-            to,
-            protocol,
-            source_port: SOURCE_PORT,
-            target_port,
-            icmp: None,
-            family: file.family.as_ref().map_or(Family::Ipv4, |family| family.value),
-            network: None,
-        },
-        findings,
-    )?;
-    let name = match file.name {
-        Some(name) => name.value,
-        None => format!("{} -> {} {protocol}/{target_port}", file.from.value, file.to.value),
-    };
-    Some(Traffic {
-        name,
-        probe,
-        flows,
-        rate: file.rate.value,
-        frame_len: usize::from(frame_len),
-        start: file.start.map_or(Instant::START, |start| start.value),
-        duration: file.duration.value,
-        origin: file.origin,
-    })
 }

@@ -8,18 +8,18 @@ use ringfence_cloud::Place;
 use ringfence_endpoints::{Progress, Seen};
 use ringfence_frame::{Instant, Protocol, Tuple};
 use ringfence_runtime::simulated::{LoggedVerdict, Simulation};
-use ringfence_switch::{Because, Event, FrameId, Stage};
+use ringfence_switch::{Because, Event, Fabric, FrameId, Stage};
 
 use super::history::History;
 use super::report::{
     ChangeReport, ExpectationReport, Expected, ExpectedSession, GeneratorReport, GuestReport,
-    LatencyBucket, LatencyReport, RunReport, SessionReport, Status,
+    LatencyBucket, LatencyReport, RunReport, SessionReport, Status, TargetsReport,
 };
 use super::schedule::{Flow, Plan};
 use super::{Running, Started, fate, kept, topology};
 use crate::answer::{Answer, FORMAT_VERSION, TupleAnswer, same_verdict, verdict_name};
 use crate::model::{SessionExpectation, Traffic};
-use crate::probe::{Party, Probe, resolve};
+use crate::probe::{Party, Probe, Resolved, resolve};
 use crate::{Expectation, Scenario, explain, paper, words};
 
 /// Everything that judgement needs.
@@ -338,7 +338,11 @@ impl Judged<'_> {
             let (_, generator) = attached.next()?;
             let fabric = self.history.at(traffic.start);
             let verdict = Answer::of(fabric, &paper::verdict(fabric, &packet));
-            Some(self.generator(traffic, generator.report(), verdict))
+            let targets = targets(fabric, traffic, &packet);
+            Some(GeneratorReport {
+                targets,
+                ..self.generator(traffic, generator.report(), verdict)
+            })
         });
         asked.collect()
     }
@@ -365,10 +369,25 @@ impl Judged<'_> {
             protocol: protocol_words(&traffic.probe),
             received_bps: per_second(report.bytes_received.saturating_mul(8)),
             received_pps: per_second(report.frames_received),
+            targets: None,
             to: self.party_name(&traffic.probe.to),
             verdict: Some(verdict),
         }
     }
+}
+
+/// How many targets of a sweep its frames reach.
+fn targets(fabric: &Fabric, traffic: &Traffic, first: &Resolved) -> Option<TargetsReport> {
+    let total = traffic.sweep.targets();
+    let is_reached = |number: &u64| {
+        let tuple = first.tuple;
+        let (target, target_port) =
+            traffic.sweep.target((tuple.target, tuple.target_port), *number);
+        let packet = Resolved { tuple: Tuple { target, target_port, ..tuple }, ..*first };
+        Answer::of(fabric, &paper::verdict(fabric, &packet)).allowed()
+    };
+    let allowed = || (0..total).filter(is_reached).count() as u64;
+    (total > 1).then(|| TargetsReport { allowed: allowed(), total })
 }
 
 fn latency(report: &ringfence_endpoints::GeneratorReport) -> Option<LatencyReport> {

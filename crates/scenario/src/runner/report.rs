@@ -199,8 +199,20 @@ pub struct GeneratorReport {
     pub received_pps: u64,
     /// Who was to receive.
     pub to: String,
+    /// How many targets a sweep has, and how many of them are reached, on paper; none for others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub targets: Option<TargetsReport>,
     /// What becomes of its first frame, on paper.
     pub verdict: Option<Answer>,
+}
+
+/// The targets of a sweep, as the rules are when it starts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct TargetsReport {
+    /// Those that its frames reach.
+    pub allowed: u64,
+    /// All.
+    pub total: u64,
 }
 
 /// Latencies in ns.

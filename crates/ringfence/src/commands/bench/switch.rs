@@ -1,6 +1,7 @@
 //! `bench switch`: the whole journey of a frame, both sides enforced. Owns which loads are measured
 //! and what the report says; what is timed stands in `rig`.
 
+mod attacks;
 mod loads;
 mod rig;
 
@@ -228,14 +229,23 @@ fn notes(report: &mut Report) {
          interfaces of this world, so that the flows' deciding rules lie all over the list; the \
          others are only looked through.",
     );
+    report.note(
+        "SYN flood: nine frames of ten are SYNs of new flows at an interface that has as many half-open \
+         sessions as it may, dropped for that limit; the others are of established flows, there and \
+         elsewhere, and of the flows that are half-open. Sweep: TCP to the addresses of a vSwitch, \
+         owned or not, at each port; allowed, denied and unreachable in the shares that the rules \
+         give. What becomes of every frame, the reference said beforehand.",
+    );
 }
 
 fn scenario_notes(report: &mut Report) {
     report.note(
         "Topology and rules are the scenario's at its start, and each flow of its generators has been \
-         answered by the reference. Rates say how many frames are denied; among the allowed ones all \
-         flows are alike, and frames are as long as they are on average. Frames are sent as fast as \
-         they go: rates as such, links, times and changes of the scenario say nothing here.",
+         answered by the reference. Rates and popularity say which flow a frame is of, how many are \
+         denied and how many the first of a new flow; lengths are mixed over all flows, and the \
+         targets of a sweep come in no order. A SYN flood that can has reached its limit beforehand. \
+         Frames are sent as fast as they go: rates as such, links, times and changes of the scenario \
+         say nothing here.",
     );
     report.note(
         "Only the switch is timed, from the moment it is handed 256 frames to the moment when they \

@@ -6,7 +6,7 @@ use anstyle::Style;
 use ringfence_scenario::RunReport;
 use ringfence_scenario::answer::Answer;
 use ringfence_scenario::runner::report::{
-    ExpectationReport, GeneratorReport, SessionReport, Status,
+    ExpectationReport, GeneratorReport, SessionReport, Status, TargetsReport,
 };
 
 use crate::output::{BAD, FAINT, GOOD, STRONG};
@@ -115,6 +115,9 @@ fn traffic(out: &mut impl Write, report: &GeneratorReport) -> io::Result<()> {
         report.received_pps,
         report.received_bps / 1_000
     )?;
+    if let Some(TargetsReport { allowed, total }) = report.targets {
+        write!(out, ", {allowed} of {total} targets reached")?;
+    }
     if let Some(latency) = &report.latency_ns {
         write!(
             out,

@@ -44,6 +44,8 @@ const NEW_FLOWS: [u64; 3] = [0, 500_000, 1_000_000];
 pub(super) struct Subject {
     world: BenchWorld,
     flows: Vec<FlowSpec>,
+    /// How often each flow is picked; none where the pattern says that.
+    weights: Option<Vec<f64>>,
     pattern: Pattern,
     question: Option<Question>,
     flows_max: usize,
@@ -65,10 +67,12 @@ impl Subject {
                     (timeouts.udp, timeouts.udp_stream) = (FLOW_LIVES, FLOW_LIVES);
                     timeouts.icmp = FLOW_LIVES;
                 });
+                let (flows, weights) = load.flows.into_iter().unzip();
                 Ok(Subject {
-                    flows_max: load.flows.len().max(1 << 14) * 5 / 4,
+                    flows_max: load.live_flows.max(1 << 14) * 5 / 4,
                     world: load.world,
-                    flows: load.flows,
+                    flows,
+                    weights: Some(weights),
                     pattern: load.pattern,
                     question: None,
                     seed,
@@ -108,7 +112,16 @@ impl Subject {
         let question = world.arp_question(InterfaceIndex(0));
         let pattern =
             Pattern { reply_share: 0.5, denied_share: DENIED_SHARE, ..Pattern::default() };
-        Ok(Subject { world, flows, pattern, question, flows_max: FLOWS_MAX, seed, title: None })
+        Ok(Subject {
+            world,
+            flows,
+            weights: None,
+            pattern,
+            question,
+            flows_max: FLOWS_MAX,
+            seed,
+            title: None,
+        })
     }
 
     /// The switch, with this traffic.
@@ -131,7 +144,14 @@ impl Subject {
 
     fn traffic(&self, change: impl Fn(FlowSpec) -> FlowSpec) -> Result<Traffic, Failure> {
         let flows = self.flows.iter().copied().map(change);
-        Traffic::new(flows, 1, |_| 0, &self.pattern, self.seed).map_err(failed)
+        let traffic = match &self.weights {
+            None => Traffic::new(flows, 1, |_| 0, &self.pattern, self.seed),
+            Some(weights) => {
+                let flows = flows.zip(weights.iter().copied());
+                Traffic::weighted(flows, 1, |_| 0, &self.pattern, self.seed)
+            }
+        };
+        traffic.map_err(failed)
     }
 
     /// So many frames a second, new flows and questions among them, and so many new flows more.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use ringfence_endpoints::generator::{Expected, FlowSpec, Fresh, Pattern, Sizes, Traffic};
+use ringfence_endpoints::generator::{FlowSpec, Fresh, Pattern, Sizes, Traffic};
 use ringfence_frame::{Family, Protocol};
 use ringfence_load::rules::RuleShape;
 use ringfence_load::{BenchWorld, Fate, LaneWish, Lanes, WorldShape};
@@ -10,6 +10,7 @@ use ringfence_measure::Clock;
 use ringfence_scenario::load_test::ScenarioLoad;
 use ringfence_switch::Controller;
 
+use super::attacks;
 use super::rig::{Rig, Time, pattern};
 use crate::cli::bench::{Families, SwitchArgs};
 use crate::commands::bench::{failed, layout, scenario_load};
@@ -37,17 +38,21 @@ pub(super) enum Kind {
     NewClassBench,
     Denied,
     Mixed,
+    Flood,
+    Sweep,
     Scenario,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 7] = [
+    pub(super) const ALL: [Kind; 9] = [
         Kind::Established,
         Kind::Crossing,
         Kind::New,
         Kind::NewClassBench,
         Kind::Denied,
         Kind::Mixed,
+        Kind::Flood,
+        Kind::Sweep,
         Kind::Scenario,
     ];
 
@@ -59,6 +64,8 @@ impl Kind {
             Kind::NewClassBench => "new-classbench",
             Kind::Denied => "denied",
             Kind::Mixed => "mixed",
+            Kind::Flood => "flood",
+            Kind::Sweep => "sweep",
             Kind::Scenario => "scenario",
         }
     }
@@ -71,6 +78,8 @@ impl Kind {
             Kind::NewClassBench => "New flows, ClassBench-like rules",
             Kind::Denied => "Frames that are denied",
             Kind::Mixed => "A mix: TCP and UDP, both families, IMIX, new flows, denied frames",
+            Kind::Flood => "A SYN flood at one interface of each worker, its limit reached",
+            Kind::Sweep => "A sweep: every address and port in turn, from one interface a worker",
             Kind::Scenario => "The scenario's traffic",
         }
     }
@@ -110,17 +119,16 @@ fn of_scenario(
 ) -> Result<Vec<Load>, Failure> {
     let flows = &given.flows;
     let all_have_ports = |workers: usize| {
-        (0..workers).all(|it| flows.iter().any(|flow| flow.port as usize % workers == it))
+        (0..workers).all(|it| flows.iter().any(|(flow, _)| flow.port as usize % workers == it))
     };
-    let delivered = |flow: &&FlowSpec| matches!(flow.expected, Expected::Delivered(_));
-    let is_ipv6 = |flow: &FlowSpec| flow.headers.tuple.family() == Family::Ipv6;
+    let is_ipv6 = |(flow, _): &(FlowSpec, f64)| flow.headers.tuple.family() == Family::Ipv6;
     let family = if flows.iter().any(is_ipv6) { Family::Ipv6 } else { Family::Ipv4 };
     let rules: usize =
         given.world.fabric.policies.groups.iter().map(|group| group.rules.len()).sum();
     let load = |workers: usize| Load {
         kind: Kind::Scenario,
         name: title.to_owned(),
-        flows: flows.iter().filter(delivered).count(),
+        flows: given.live_flows,
         rules: u32::try_from(rules).unwrap_or(u32::MAX),
         given: Some(Rc::clone(given)),
         ..Load::established(family, Protocol::UDP, 0, workers)
@@ -180,6 +188,12 @@ fn made(args: &SwitchArgs) -> Vec<Load> {
         }
         let mixed = Load::established(Family::Ipv4, Protocol::TCP, FLOWS, workers);
         loads.push(Load { kind: Kind::Mixed, name: "mix".to_owned(), ..mixed });
+        for &family in families {
+            let base = Load::established(family, Protocol::TCP, 0, workers);
+            let flows = attacks::HALF_OPEN_MAX * workers;
+            loads.push(Load { kind: Kind::Flood, flows, ..base.clone() });
+            loads.push(Load { kind: Kind::Sweep, flows: attacks::SWEPT * workers, ..base });
+        }
     }
     loads
 }
@@ -221,12 +235,8 @@ impl Load {
     pub(super) fn live_flows(&self) -> usize {
         match self.kind {
             Kind::Denied => 0,
-            Kind::Established
-            | Kind::Crossing
-            | Kind::New
-            | Kind::NewClassBench
-            | Kind::Mixed
-            | Kind::Scenario => self.flows,
+            Kind::Established | Kind::Crossing | Kind::New | Kind::NewClassBench => self.flows,
+            Kind::Mixed | Kind::Flood | Kind::Sweep | Kind::Scenario => self.flows,
         }
     }
 
@@ -234,8 +244,12 @@ impl Load {
     pub(super) fn rig(&self, seed: u64, clock: &Clock) -> Result<Rig, Failure> {
         let workers = self.workers;
         let queue_of = move |port: u32| port as usize % workers;
-        let (fabric, flows, pattern) = match &self.given {
-            Some(given) => (given.world.fabric.clone(), given.flows.clone(), given.pattern),
+        let (fabric, traffic) = match &self.given {
+            Some(given) => {
+                let flows = given.flows.iter().copied();
+                let traffic = Traffic::weighted(flows, workers, queue_of, &given.pattern, seed);
+                (given.world.fabric.clone(), traffic)
+            }
             None => {
                 let shape = WorldShape {
                     interfaces: INTERFACES,
@@ -243,18 +257,27 @@ impl Load {
                     rule_shape: self.rule_shape(),
                     ..WorldShape::default()
                 };
-                let world = BenchWorld::new(&shape, seed);
+                let mut world = BenchWorld::new(&shape, seed);
+                if self.kind == Kind::Flood {
+                    attacks::limit(&mut world);
+                }
                 let flows = self.flow_specs(&world, seed)?;
-                (world.fabric, flows, self.pattern())
+                let pattern = self.pattern(&flows);
+                (world.fabric, Traffic::new(flows, workers, queue_of, &pattern, seed))
             }
         };
-        let traffic = Traffic::new(flows, workers, queue_of, &pattern, seed).map_err(failed)?;
+        let traffic = traffic.map_err(failed)?;
         let (flows_max, time) = match self.kind {
             Kind::New | Kind::NewClassBench => {
                 (2 * NEW_FLOWS_LIVE, Time::FramesPerMs(NEW_FLOWS_PER_MS / workers as u64))
             }
             Kind::Mixed => (4 * NEW_FLOWS_LIVE, Time::Real),
-            Kind::Established | Kind::Crossing | Kind::Denied | Kind::Scenario => {
+            Kind::Established
+            | Kind::Crossing
+            | Kind::Denied
+            | Kind::Flood
+            | Kind::Sweep
+            | Kind::Scenario => {
                 // four fifths full
                 (self.flows.max(1 << 14) * 5 / 4, Time::Real)
             }
@@ -270,7 +293,7 @@ impl Load {
         }
     }
 
-    fn pattern(&self) -> Pattern {
+    fn pattern(&self, flows: &[FlowSpec]) -> Pattern {
         match self.kind {
             Kind::Established | Kind::Crossing | Kind::Scenario => pattern(0.5),
             Kind::New | Kind::NewClassBench => {
@@ -284,6 +307,8 @@ impl Load {
                 fresh: Fresh::Share(0.01),
                 ..Pattern::default()
             },
+            Kind::Flood => Pattern { fresh: Fresh::Share(attacks::FLOOD_SHARE), ..pattern(0.5) },
+            Kind::Sweep => attacks::sweeping(flows),
         }
     }
 
@@ -302,6 +327,8 @@ impl Load {
                 Ok(lanes(&wish)?.flows(self.flows).collect())
             }
             Kind::New | Kind::NewClassBench => Ok(lanes(&wish)?.fresh().collect()),
+            Kind::Flood => attacks::flood(world, self.family, self.workers, seed),
+            Kind::Sweep => Ok(attacks::sweep(world, self.family, self.workers)),
             Kind::Mixed => {
                 let mut all = Vec::new();
                 for family in [Family::Ipv4, Family::Ipv6] {

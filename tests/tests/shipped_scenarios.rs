@@ -86,3 +86,27 @@ fn a_run_is_the_same_twice() {
     let scenario = loaded(&path.unwrap()).unwrap_or_else(|findings| panic!("{findings}"));
     assert_eq!(played(&scenario), played(&scenario));
 }
+
+/// What each generator's frames meet: a sweep the rules of each target, a flood its limit.
+#[test]
+fn a_sweep_and_a_flood_meet_what_the_report_says() {
+    let file = "load/mix-sweep-and-flood.yaml";
+    let path = scenarios::shipped().into_iter().find(|it| name(it) == file).unwrap();
+    let report = played(&loaded(&path).unwrap_or_else(|findings| panic!("{findings}")));
+    let counts: Vec<(&str, u64, u64)> = report
+        .generators
+        .iter()
+        .map(|it| (it.name.as_str(), it.frames_sent, it.frames_received))
+        .collect();
+    // 10 rounds of 32 targets, of which two are reached; 1,000 half-open sessions, of which the
+    // sweep has made one
+    let wanted = [
+        ("clients", 9_000, 9_000),
+        ("closed port", 1_000, 0),
+        ("sweep", 320, 20),
+        ("flood", 8_000, 999),
+    ];
+    assert_eq!(counts, wanted);
+    let targets = report.generators[2].targets.unwrap();
+    assert_eq!((targets.allowed, targets.total), (2, 32));
+}

@@ -494,6 +494,22 @@ fn a_flow_that_returns_comes_out_as_it_went_in() {
 }
 
 #[test]
+fn flows_with_weights_come_in_proportion() {
+    // both families, so that weights must find their lines
+    let weights = [1.0, 4.0, 0.0, 5.0];
+    let flows = (0..).zip(weights).map(|(n, weight)| (flow(n, Protocol::UDP, n % 2 == 0), weight));
+    let traffic = Traffic::weighted(flows, 1, |_| 0, &Pattern::default(), 1).unwrap();
+    let mut counts = [0_u32; 4];
+    let [mut generator] = traffic.generators.try_into().ok().unwrap();
+    each(&mut generator, Stage::Steady, 250, |_, bytes| {
+        counts[Tag::read(bytes).unwrap().flow as usize] += 1;
+    });
+    let [one, four, none, five] = counts;
+    assert_eq!((one + four + five, none), (10_000, 0));
+    assert!((850..1_150).contains(&one) && (3_800..4_200).contains(&four), "{counts:?}");
+}
+
+#[test]
 fn one_seed_makes_the_same_bytes() {
     let bytes = |seed| {
         let specs = (0..100).map(|n| flow(n, Protocol::TCP, n % 2 == 0));

@@ -250,6 +250,28 @@ fn a_scenario_s_traffic_goes_through_the_switch() {
 }
 
 #[test]
+fn a_scenario_s_flood_and_sweep_go_through_the_switch() {
+    let file = "../../scenarios/load/mix-sweep-and-flood.yaml";
+    for workers in ["1", "2"] {
+        let args = ["bench", "switch", "--trials", "2", "--seconds", "0.02", "--scenario", file];
+        let found = document(&[&args[..], &["--workers", workers]].concat());
+        // 2,000 flows, 32,768 new ones, 2 targets of the sweep, 999 half-open ones beside them
+        assert_eq!(rows(&found, "scenario")[0]["flows"], 35_769);
+        check_clean(&found, "scenario", &["delivered", "dropped"]);
+    }
+}
+
+#[test]
+fn floods_and_sweeps_have_rows() {
+    let args = ["bench", "switch", "--trials", "1", "--seconds", "0.005", "--flows", "1"];
+    let found = document(&[&args[..], &["--workers", "1"]].concat());
+    for table in ["flood", "sweep"] {
+        assert_eq!(texts(rows(&found, table), "load"), ["IPv4, TCP", "IPv6, TCP"]);
+        check_clean(&found, table, &["delivered", "dropped"]);
+    }
+}
+
+#[test]
 fn a_scenario_that_is_no_load_is_refused() {
     let check = |args: &[&str], code: i32, part: &str| {
         for measurement in TAKE_SCENARIOS {

@@ -379,3 +379,36 @@ fn a_source_as_the_object_of_an_outbound_rule() {
                   port_range: 443/443, source: 0.0.0.0/0";
     insta::assert_snapshot!(changed(before, rule));
 }
+
+#[test]
+fn generators_that_cannot_be() {
+    let check = |protocol: &str, words: &str, code: &str, said: &str| {
+        let traffic = format!(
+            "traffic: [ {{ from: visitor, to: web-1, {protocol}, rate: 10, duration: 1s, {words} }} ]\n"
+        );
+        let refused = refused(&format!("{SAMPLE}{traffic}"));
+        assert!(refused.starts_with(&format!("error[{code}]")), "{words}: {refused}");
+        assert!(refused.contains(said), "{words}: {refused}");
+    };
+    check("udp: 7", "popularity: pareto", "RF0009", "no popularity of flows");
+    check("udp: 7", "popularity: zipf 0", "RF0010", "not above 0 and at most 10");
+    check("udp: 7", "popularity: zipf much", "RF0010", "not above 0 and at most 10");
+    check("udp: 7", "popularity: [zipf]", "RF0008", "a list");
+    check("udp: 7", "frame_bytes: emix", "RF0009", "no mix of frame lengths");
+    check("udp: 7", "frame_bytes: []", "RF0010", "0 lengths of frames");
+    check("udp: 7", "frame_bytes: [60, 1515]", "RF0010", "a frame of 1515 bytes cannot be");
+    check("udp: 7", "frame_bytes: 59", "RF0010", "a frame of 59 bytes cannot be");
+    check("udp: 7", "frame_bytes: { imix: 1 }", "RF0008", "a number of bytes, a list of them");
+    check("udp: 7", "new_flows: 11", "RF0010", "11 new flows a second need more frames than 10");
+    check("udp: 7", "new_flows: 1, flows: 12769", "RF0010", "12769 flows beside new ones");
+    check("udp: 7", "syn_flood: true", "RF0019", "a SYN flood is TCP");
+    check("tcp: 7", "syn_flood: true, flows: 2", "RF0019", "a SYN flood has no `flows`");
+    check("tcp: 7", "syn_flood: true, popularity: zipf", "RF0019", "has no `popularity`");
+    check("tcp: 7", "syn_flood: true, new_flows: 2", "RF0019", "has no `new_flows`");
+    check("tcp: 7", "sweep: { hosts: 0 }", "RF0010", "`hosts` times `ports` is 2 to 65536");
+    check("tcp: 7", "sweep: {}", "RF0010", "a sweep of 1 addresses and 1 ports");
+    check("tcp: 7", "sweep: { hosts: 65537 }", "RF0010", "2 to 65536");
+    check("tcp: 65000", "sweep: { ports: 537 }", "RF0010", "write `ports` up to 536");
+    check("tcp: 7", "sweep: { ports: 2 }, flows: 3", "RF0019", "a sweep has no `flows`");
+    check("tcp: 7", "sweep: { ports: 2 }, syn_flood: true", "RF0019", "a sweep has no `syn_flood`");
+}

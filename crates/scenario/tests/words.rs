@@ -46,7 +46,7 @@ fn headings() {
     assert_eq!(scenario.description, "A text over two lines.");
     assert_eq!(scenario.seed, 42);
     let said: Vec<_> = scenario.warnings.iter().map(|it| (it.code, it.origin.line)).collect();
-    assert_eq!(said, [("RF0018", 105)]);
+    assert_eq!(said, [("RF0018", 108)]);
 }
 
 #[test]

@@ -17,8 +17,10 @@ mod world;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::print::PrintArguments;
@@ -96,11 +98,17 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let What::Table { table, print } = &arguments.what {
-        let report = table::measure(table, &mut |what| {
+        let stopped = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stopped);
+        ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
+            .context("catching Ctrl-C")?;
+        let report = table::measure(table, &stopped, &mut |what| {
             // nobody is left to tell if standard error fails
             let _ = writeln!(anstream::stderr(), "{what}");
         })?;
-        return print::print(&report, print, &table.measure);
+        print::print(&report, print, &table.measure)?;
+        ensure!(!stopped.load(Ordering::Relaxed), "stopped before the end");
+        return Ok(());
     }
     std::fs::create_dir_all(&arguments.folder).context("making the folder for files")?;
     match &arguments.what {

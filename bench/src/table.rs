@@ -12,6 +12,8 @@ mod maps;
 mod ringfence;
 mod trial;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use ringfence_measure::noise::Watch;
 use ringfence_measure::trials::Plan;
 use ringfence_measure::{
@@ -45,21 +47,26 @@ struct Row {
     keys: Option<Sample>,
 }
 
-/// Measures everything and puts it into a report.
+/// Measures everything and puts it into a report; once it is `stopped`, what was measured until then.
+/// The trial under way is made to its end, and each table under way has one.
 ///
 /// # Errors
 /// If a table loses a session: then its figures mean nothing.
 pub(crate) fn measure(
     arguments: &TableArguments,
+    stopped: &AtomicBool,
     progress: &mut dyn FnMut(&str),
 ) -> anyhow::Result<Report> {
     let clock = Clock::calibrate();
     let noise = Watch::start(&clock);
     let mut rows = Vec::new();
-    for &sessions in &arguments.sessions {
+    'all: for &sessions in &arguments.sessions {
         for &workers in &arguments.workers {
             progress(&format!("{sessions} sessions, {workers} workers"));
-            rows.push(measure_row(&clock, arguments, sessions, workers)?);
+            rows.push(measure_row(&clock, arguments, stopped, sessions, workers)?);
+            if stopped.load(Ordering::Relaxed) {
+                break 'all;
+            }
         }
     }
     let mut report = report(&clock, arguments, &rows);
@@ -70,6 +77,7 @@ pub(crate) fn measure(
 fn measure_row(
     clock: &Clock,
     arguments: &TableArguments,
+    stopped: &AtomicBool,
     sessions: usize,
     workers: usize,
 ) -> anyhow::Result<Row> {
@@ -99,7 +107,7 @@ fn measure_row(
         // beside the first group, which has ours
         let floor = floor.take();
         let (measured, floor) =
-            trial::in_turn(clock, plan, &lists, &mut contenders, floor.as_ref())?;
+            trial::in_turn(clock, plan, stopped, &lists, &mut contenders, floor.as_ref())?;
         row.contenders.extend(measured);
         row.bytes.extend(bytes);
         row.floor = row.floor.or(floor);

@@ -1,6 +1,7 @@
 //! Trials: every operation on every table, in turn, on all workers at once.
 
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::ensure;
 use ringfence_measure::trials::Plan;
@@ -73,6 +74,7 @@ impl Measured {
 pub(super) fn in_turn(
     clock: &Clock,
     plan: Plan,
+    stopped: &AtomicBool,
     lists: &[Lists],
     contenders: &mut [Box<dyn Contender>],
     floor: Option<&Floor>,
@@ -94,6 +96,9 @@ pub(super) fn in_turn(
         let floor_ns = floor.map(|floor| floor.trial(clock, plan.budget, lists.len(), round));
         if round > 0 {
             floor_values.extend(floor_ns);
+            if stopped.load(Ordering::Relaxed) {
+                break;
+            }
         }
     }
     let measured = values

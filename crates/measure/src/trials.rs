@@ -47,8 +47,22 @@ pub fn run(clock: &Clock, plan: Plan, step: Step<'_>) -> Option<Sample> {
 /// Nanoseconds for each operation of several things, the first trial of each before the second of
 /// any, so that their samples can be divided trial by trial ([`Sample::over`]).
 pub fn in_turn(clock: &Clock, plan: Plan, steps: &mut [Step<'_>]) -> Vec<Option<Sample>> {
+    in_turn_while(clock, plan, steps, &mut || true)
+}
+
+/// The same, as long as it is to `go_on`, which is asked after each trial of all: one of each is made
+/// whatever it says.
+pub fn in_turn_while(
+    clock: &Clock,
+    plan: Plan,
+    steps: &mut [Step<'_>],
+    go_on: &mut dyn FnMut() -> bool,
+) -> Vec<Option<Sample>> {
     let mut values: Vec<Vec<f64>> = steps.iter().map(|_| Vec::new()).collect();
     for trial_number in 0..=plan.trials {
+        if trial_number > 1 && !go_on() {
+            break;
+        }
         for (step, values) in steps.iter_mut().zip(&mut values) {
             let budget = if trial_number == 0 { Duration::ZERO } else { plan.budget };
             let ticks = trial(clock, budget, *step);
@@ -62,7 +76,7 @@ pub fn in_turn(clock: &Clock, plan: Plan, steps: &mut [Step<'_>]) -> Vec<Option<
 
 #[cfg(test)]
 mod tests {
-    use super::{Plan, in_turn, run};
+    use super::{Plan, in_turn, in_turn_while, run};
     use crate::clock::Clock;
     use std::time::Duration;
 
@@ -99,6 +113,21 @@ mod tests {
             10
         });
         assert_eq!((calls, sample.unwrap().values().len()), (4, 3));
+    }
+
+    #[test]
+    fn what_is_to_stop_has_the_trials_made_until_then() {
+        let clock = Clock::calibrate();
+        for (more, trials) in [(0, 1), (1, 2), (9, 5)] {
+            let mut left = more;
+            let mut go_on = || {
+                left -= 1;
+                left >= 0
+            };
+            let samples = in_turn_while(&clock, PLAN, &mut [&mut || 1, &mut || 1], &mut go_on);
+            let made: Vec<usize> = samples.iter().flatten().map(|it| it.values().len()).collect();
+            assert_eq!(made, [trials; 2]);
+        }
     }
 
     #[test]

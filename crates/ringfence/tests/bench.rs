@@ -307,3 +307,38 @@ fn more_workers_than_ports_are_refused() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("too few ports for so many workers"), "{said}");
 }
+
+/// "Ctrl-C stops cleanly and still prints the summary": after the trial under way.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_a_measurement_with_what_was_measured() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::Stdio;
+    let forever = ["--trials", "10000", "--seconds", "0.1"];
+    let classifier = ["classifier", "--shape", "groups", "--rules-count", "10,20"];
+    let latency = ["latency", "--rate", "20000"];
+    let searching = ["latency"];
+    for (args, words) in [
+        (&["switch", "--flows", "5,6"][..], "false drops"),
+        (&classifier[..], "batched"),
+        (&["updates"], "stale"),
+        (&latency, "percentile"),
+        (&searching, "leaks"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringfence"));
+        command.arg("bench").args(args).args(forever);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // what is measured is said when the handler is there
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut text = String::new();
+        said.read_line(&mut text).unwrap();
+        let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        let output = child.wait_with_output().unwrap();
+        said.read_to_string(&mut text).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {text}");
+        assert!(text.ends_with("stopped before the end\n"), "{args:?}: {text}");
+        let table = String::from_utf8(output.stdout).unwrap();
+        assert!(table.contains(words), "{args:?}: {table}");
+    }
+}

@@ -8,23 +8,50 @@ mod table;
 mod updates;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ringfence_scenario::load_test::{LoadTestError, ScenarioLoad, load_test};
 use ringfence_switch::Layout;
 
 use crate::cli::bench::{Bench, BenchArgs};
+use crate::commands::run::on_interrupt;
 use crate::files;
 use crate::outcome::{Failure, Outcome};
 use crate::output::Output;
 
 /// `bench`
 pub(crate) fn bench(args: &BenchArgs, output: &Output) -> Result<Outcome, Failure> {
-    match &args.what {
-        Bench::Table(args) => table::table(args, output),
-        Bench::Classifier(args) => classifier::classifier(args, output),
-        Bench::Switch(args) => switch::switch(args, output),
-        Bench::Latency(args) => latency::latency(args, output),
-        Bench::Updates(args) => updates::updates(args, output),
+    let stop = Stop(on_interrupt()?);
+    let outcome = match &args.what {
+        Bench::Table(args) => return table::table(args, output),
+        Bench::Classifier(args) => classifier::classifier(args, &stop, output),
+        Bench::Switch(args) => switch::switch(args, &stop, output),
+        Bench::Latency(args) => latency::latency(args, &stop, output),
+        Bench::Updates(args) => updates::updates(args, &stop, output),
+    }?;
+    match outcome {
+        Outcome::Good if stop.is_asked() => {
+            output.error("stopped before the end");
+            Ok(Outcome::Failed)
+        }
+        outcome => Ok(outcome),
+    }
+}
+
+/// "Ctrl-C stops cleanly and still prints the summary": a measurement ends after the trial under way,
+/// and what was measured until then is printed.
+struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The trials of something measured: all that were asked for, but none after the first once it is
+    /// to stop.
+    fn trials(&self, asked: usize) -> impl Iterator<Item = usize> {
+        (0..asked).take_while(|trial| *trial == 0 || !self.is_asked())
     }
 }
 

@@ -13,6 +13,7 @@ use ringfence_measure::{
 };
 
 use self::figures::{Figures, measure, memory_bytes};
+use super::Stop;
 use super::print::print;
 use crate::cli::bench::{self, ClassifierArgs};
 use crate::files;
@@ -26,14 +27,19 @@ const SECONDS: f64 = 0.005;
 const FEW: usize = 100;
 
 /// `bench classifier`
-pub(super) fn classifier(args: &ClassifierArgs, output: &Output) -> Result<Outcome, Failure> {
+pub(super) fn classifier(
+    args: &ClassifierArgs,
+    stop: &Stop,
+    output: &Output,
+) -> Result<Outcome, Failure> {
     let clock = Clock::calibrate();
     let seconds = args.measure.seconds.unwrap_or(SECONDS);
     let plan = Plan { trials: args.measure.trials, budget: Duration::from_secs_f64(seconds) };
     let mut rows = Vec::new();
     let mut add = |shape: &'static str, set: &RuleSet| {
         output.say(&format!("{shape}, {} rules", set.rule_count()));
-        rows.push((shape, set.rule_count(), measure(&clock, plan, set, args.measure.seed)));
+        let figures = measure(&clock, plan, set, args.measure.seed, stop);
+        rows.push((shape, set.rule_count(), figures));
     };
     match &args.rules {
         Some(path) => {
@@ -46,8 +52,11 @@ pub(super) fn classifier(args: &ClassifierArgs, output: &Output) -> Result<Outco
             add("file", &RuleSet::of(rules));
         }
         None => {
-            for shape in shapes(args.shape) {
+            'all: for shape in shapes(args.shape) {
                 for &count in &args.rules_count {
+                    if stop.is_asked() {
+                        break 'all;
+                    }
                     add(shape.name(), &RuleSet::draw(shape, count, args.measure.seed));
                 }
             }

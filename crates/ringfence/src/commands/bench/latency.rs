@@ -13,7 +13,7 @@ use ringfence_measure::search::{Bounds, Goal, highest_rate};
 use ringfence_measure::{Clock, Machine, Report, Sample};
 use ringfence_runtime::live::{PacedEnd, PacedTest, Placement};
 
-use super::failed;
+use super::{Stop, failed};
 use crate::cli::bench::LatencyArgs;
 use crate::outcome::{Failure, Outcome};
 use crate::output::Output;
@@ -30,17 +30,25 @@ const LITTLE_LOSS: Goal = Goal { loss: 0.005, ..NO_LOSS };
 const BOUNDS: Bounds = Bounds { min: 1_000, max: 500_000_000 };
 
 /// `bench latency`
-pub(super) fn latency(args: &LatencyArgs, output: &Output) -> Result<Outcome, Failure> {
+pub(super) fn latency(
+    args: &LatencyArgs,
+    stop: &Stop,
+    output: &Output,
+) -> Result<Outcome, Failure> {
     let subject = Subject::new(args, output)?;
     let clock = Clock::calibrate();
     let noise = Watch::start(&clock);
-    let mut bench = Bench::new(&subject, args)?;
+    let mut bench = Bench::new(&subject, args, stop)?;
     let rates = match args.rate {
         Some(_) => None,
-        None => Some(bench.search(output)?),
+        None => bench.search(output)?,
     };
+    let base = rates.as_ref().map(Rates::base).transpose()?;
     let mut rows = Vec::new();
-    for load in subject.loads(args.rate, rates.as_ref().map(Rates::base).transpose()?) {
+    for load in subject.loads(args.rate, base) {
+        if stop.is_asked() {
+            break;
+        }
         output.say(&load.sentence());
         rows.push(bench.row(load)?);
     }
@@ -92,26 +100,37 @@ struct Bench<'a> {
     empty: PacedTest,
     trials: usize,
     trial: Duration,
+    stop: &'a Stop,
+}
+
+/// Why a search did not come to its end.
+enum Halt {
+    Stopped,
+    Failed(Failure),
 }
 
 impl<'a> Bench<'a> {
-    fn new(subject: &'a Subject, args: &LatencyArgs) -> Result<Bench<'a>, Failure> {
+    fn new(subject: &'a Subject, args: &LatencyArgs, stop: &'a Stop) -> Result<Bench<'a>, Failure> {
         let (mut switch, mut empty) = (subject.switch()?, subject.empty()?);
         for test in [&mut switch, &mut empty] {
             test.open().map_err(failed)?;
         }
         let (trials, trial) = (args.measure.trials, trial(args));
-        Ok(Bench { subject, switch, empty, trials, trial })
+        Ok(Bench { subject, switch, empty, trials, trial, stop })
     }
 
-    /// Searches as many times as there are trials, the pipelines in turn.
-    fn search(&mut self, output: &Output) -> Result<Rates, Failure> {
+    /// Searches as many times as there are trials, the pipelines in turn. `None` if it was stopped
+    /// before all had found something once.
+    fn search(&mut self, output: &Output) -> Result<Option<Rates>, Failure> {
         let trial = self.trial.mul_f64(SEARCH_SHARE);
-        let Bench { subject, switch, empty, trials, .. } = self;
+        let Bench { subject, switch, empty, trials, stop, .. } = self;
         let find = |test: &mut PacedTest, goal: &Goal, guess: u64| {
             highest_rate(goal, BOUNDS, guess, |rate| {
-                let result = test.run(&subject.pace(rate, 0), trial).map_err(failed)?;
-                Ok::<f64, Failure>(result.loss())
+                if stop.is_asked() {
+                    return Err(Halt::Stopped);
+                }
+                let result = test.run(&subject.pace(rate, 0), trial);
+                result.map(|result| result.loss()).map_err(|error| Halt::Failed(failed(error)))
             })
         };
         // more than is ever forwarded: what gets through is where to begin
@@ -123,20 +142,26 @@ impl<'a> Bench<'a> {
         let (mut no_loss, mut little_loss, mut without) = (Vec::new(), Vec::new(), Vec::new());
         for number in 1..=*trials {
             output.say(&format!("search {number} of {trials}"));
-            let found = find(switch, &NO_LOSS, guess)?;
-            guess = found.unwrap_or(guess);
-            no_loss.push(found.unwrap_or(0) as f64);
-            little_loss.push(find(switch, &LITTLE_LOSS, guess)?.unwrap_or(0) as f64);
-            let found = find(empty, &NO_LOSS, empty_guess)?;
-            empty_guess = found.unwrap_or(empty_guess);
-            without.push(found.unwrap_or(0) as f64);
+            let mut once = || {
+                let found = find(switch, &NO_LOSS, guess)?;
+                guess = found.unwrap_or(guess);
+                let little = find(switch, &LITTLE_LOSS, guess)?;
+                let alone = find(empty, &NO_LOSS, empty_guess)?;
+                empty_guess = alone.unwrap_or(empty_guess);
+                Ok([found, little, alone].map(|rate| rate.unwrap_or(0) as f64))
+            };
+            match once() {
+                Ok(found) => {
+                    let all = [&mut no_loss, &mut little_loss, &mut without];
+                    all.into_iter().zip(found).for_each(|(rates, rate)| rates.push(rate));
+                }
+                Err(Halt::Stopped) => break,
+                Err(Halt::Failed(failure)) => return Err(failure),
+            }
         }
-        let sample = |rates| Sample::new(rates).ok_or_else(|| failed("there was no search"));
-        Ok(Rates {
-            no_loss: sample(no_loss)?,
-            little_loss: sample(little_loss)?,
-            empty: sample(without)?,
-        })
+        let samples = (Sample::new(no_loss), Sample::new(little_loss), Sample::new(without));
+        let (Some(no_loss), Some(little_loss), Some(empty)) = samples else { return Ok(None) };
+        Ok(Some(Rates { no_loss, little_loss, empty }))
     }
 
     /// One load, trial by trial through the switch and through the empty pipeline.
@@ -144,7 +169,7 @@ impl<'a> Bench<'a> {
         let pace = self.subject.pace(load.rate, load.new_per_second);
         let (mut switch, mut empty) = (Vec::new(), Vec::new());
         let mut held = Vec::new();
-        for _ in 0..self.trials {
+        for _ in self.stop.trials(self.trials) {
             // while the other pipeline was busy, new flows have grown old here
             if load.group == Group::NewFlows {
                 self.switch.run(&pace, subject::FILLING).map_err(failed)?;

@@ -15,6 +15,7 @@ use ringfence_measure::{
 };
 use ringfence_memory::{Pages, Zeroed};
 
+use super::Stop;
 use crate::cli::bench::SwitchArgs;
 use crate::outcome::{Failure, Outcome};
 use crate::output::Output;
@@ -25,14 +26,17 @@ use rig::Spent;
 const TRIAL_SECONDS: f64 = 0.05;
 
 /// `bench switch`
-pub(super) fn switch(args: &SwitchArgs, output: &Output) -> Result<Outcome, Failure> {
+pub(super) fn switch(args: &SwitchArgs, stop: &Stop, output: &Output) -> Result<Outcome, Failure> {
     let loads = loads::all(args, output)?;
     let clock = Clock::calibrate();
     let noise = Watch::start(&clock);
     let mut rows = Vec::new();
     for load in loads {
         output.say(&load.sentence());
-        rows.push(measure(load, args, &clock)?);
+        rows.push(measure(load, args, &clock, stop)?);
+        if stop.is_asked() {
+            break;
+        }
     }
     let mut report = Report::new("switch", "A frame's whole journey", Machine::read(&clock));
     report.parameter("seed", args.measure.seed);
@@ -82,7 +86,7 @@ struct Row {
     accounts: Accounts,
 }
 
-fn measure(load: Load, args: &SwitchArgs, clock: &Clock) -> Result<Row, Failure> {
+fn measure(load: Load, args: &SwitchArgs, clock: &Clock, stop: &Stop) -> Result<Row, Failure> {
     let mut rig = load.rig(args.measure.seed, clock)?;
     rig.open();
     let use_of_memory = rig.controller.plane().flows().memory_bytes();
@@ -104,7 +108,7 @@ fn measure(load: Load, args: &SwitchArgs, clock: &Clock) -> Result<Row, Failure>
     rig.run(budget);
     let mut trials: Vec<Vec<Spent>> = Vec::new();
     let mut floors = Vec::new();
-    for _ in 0..args.measure.trials {
+    for _ in stop.trials(args.measure.trials) {
         trials.push(rig.run(budget));
         if let Some(floor) = &mut floor {
             let start = clock.now();

@@ -17,6 +17,7 @@ use ringfence_policy::{Action, ProtocolMatch, Rule, RuleRef};
 use ringfence_runtime::live::{LoadOptions, LoadResult, LoadTest, Until, Updates, UpdatesMade};
 use ringfence_switch::{Change, Controller, Layout};
 
+use super::Stop;
 use crate::cli::bench::UpdatesArgs;
 use crate::outcome::{Failure, Outcome};
 use crate::output::Output;
@@ -39,15 +40,22 @@ const TRIAL_SECONDS: f64 = 0.3;
 const STATES: u32 = 4;
 
 /// `bench updates`
-pub(super) fn updates(args: &UpdatesArgs, output: &Output) -> Result<Outcome, Failure> {
+pub(super) fn updates(
+    args: &UpdatesArgs,
+    stop: &Stop,
+    output: &Output,
+) -> Result<Outcome, Failure> {
     let clock = Clock::calibrate();
     let noise = Watch::start(&clock);
     let mut rows = Vec::new();
-    for rules in RULES {
+    'all: for rules in RULES {
         let world = Measured::new(rules, args.measure.seed)?;
         for workers in WORKERS {
             output.say(&format!("{rules} rules a group, workers: {workers}"));
-            rows.push(world.row(workers, args)?);
+            rows.push(world.row(workers, args, stop)?);
+            if stop.is_asked() {
+                break 'all;
+            }
         }
     }
     let mut report = Report::new("updates", "Changes while frames flow", Machine::read(&clock));
@@ -107,12 +115,12 @@ impl Measured {
         Ok(Measured { world, flows, changes, seed, rules })
     }
 
-    fn row(&self, workers: usize, args: &UpdatesArgs) -> Result<Row, Failure> {
+    fn row(&self, workers: usize, args: &UpdatesArgs, stop: &Stop) -> Result<Row, Failure> {
         let mut test = self.start(workers)?;
         test.open().map_err(super::failed)?;
         let until = Until::For(trial(args));
         let (mut with, mut without) = (Vec::new(), Vec::new());
-        for _ in 0..args.measure.trials {
+        for _ in stop.trials(args.measure.trials) {
             without.push(test.run(until, None).map_err(super::failed)?);
             let mut next = |epoch: u32| Some(self.change(epoch));
             let updates = Updates { per_second: args.rate, next: &mut next };

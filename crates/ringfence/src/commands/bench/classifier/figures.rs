@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use ringfence_cloud::GroupIndex;
 use ringfence_load::rules::{RuleSet, packets};
-use ringfence_measure::trials::{Plan, in_turn};
+use ringfence_measure::trials::{Plan, in_turn_while};
 use ringfence_measure::{Clock, Sample};
 use ringfence_policy::{Because, Classifier, Decision, Nic, Object, Question, decide};
 
+use super::super::Stop;
 use super::members;
 
 /// Packets that are drawn.
@@ -51,10 +52,11 @@ pub(super) struct Figures {
 
 type Asked<'a> = (Question, Option<&'a [GroupIndex]>);
 
-pub(super) fn measure(clock: &Clock, plan: Plan, set: &RuleSet, seed: u64) -> Figures {
+/// Once it is to stop, each figure has one trial.
+pub(super) fn measure(clock: &Clock, plan: Plan, set: &RuleSet, seed: u64, stop: &Stop) -> Figures {
     let compile = || compile(set);
     let mut builds = Vec::new();
-    for _ in 0..plan.trials.min(5) {
+    for _ in stop.trials(plan.trials.min(5)) {
         let start = clock.now();
         black_box(compile());
         builds.push(clock.ns(start, clock.now()) as f64 / 1e6);
@@ -67,7 +69,7 @@ pub(super) fn measure(clock: &Clock, plan: Plan, set: &RuleSet, seed: u64) -> Fi
         Some(set.world.interface(peer).groups.as_slice())
     };
     let asked: Vec<Asked<'_>> = questions.iter().map(|it| (*it, peer(it))).collect();
-    let [generator, single, batched] = look_ups(clock, plan, &classifier, &asked);
+    let [generator, single, batched] = look_ups(clock, plan, &classifier, &asked, stop);
     let less = |sample: Option<Sample>| {
         let (sample, generator) = (sample?, generator.as_ref()?);
         let pairs = sample.values().iter().zip(generator.values());
@@ -142,6 +144,7 @@ fn look_ups<'a>(
     plan: Plan,
     classifier: &Classifier,
     asked: &[Asked<'a>],
+    stop: &Stop,
 ) -> [Option<Sample>; 3] {
     let packets: Vec<Packet<'a>> = asked.iter().filter_map(Packet::of).collect();
     let Some(first) = asked.first() else { return [None, None, None] };
@@ -151,7 +154,7 @@ fn look_ups<'a>(
     let (mut decisions, mut batch_decisions) = (vec![none; AT_ONCE], vec![none; AT_ONCE]);
     let mut at = [0; 3];
     let [at_making, at_single, at_batch] = &mut at;
-    let samples = in_turn(
+    let samples = in_turn_while(
         clock,
         plan,
         &mut [
@@ -174,6 +177,7 @@ fn look_ups<'a>(
                 AT_ONCE as u64
             },
         ],
+        &mut || !stop.is_asked(),
     );
     let mut samples = samples.into_iter();
     std::array::from_fn(|_| samples.next().flatten())

@@ -294,7 +294,7 @@ fn a_scenario_that_is_no_load_is_refused() {
     check(
         &["--scenario", many.to_str().unwrap()],
         2,
-        "41 flows at `b` are more than the 12 sessions",
+        "51 flows at `b` are more than the 50 sessions",
     );
 }
 

@@ -137,6 +137,7 @@ mod tests {
             include_str!("file/node.rs"),
             include_str!("file/read.rs"),
             include_str!("load.rs"),
+            include_str!("load/attach.rs"),
             include_str!("load/expectations.rs"),
             include_str!("load/policy.rs"),
             include_str!("load/settings.rs"),

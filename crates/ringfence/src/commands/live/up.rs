@@ -30,6 +30,7 @@ pub(crate) fn up(args: &UpArgs, output: &Output) -> Result<Outcome, Failure> {
             "the scenario attaches nobody; --attach tap gives everybody a TAP device".to_owned(),
         ));
     }
+    say_what_is_left_out(&scenario, output);
     may_run()?;
     let name = name(args)?;
     let mut running = Running::of_this_process(&name, &args.scenario, &scenario.title);
@@ -68,6 +69,16 @@ pub(crate) fn up(args: &UpArgs, output: &Output) -> Result<Outcome, Failure> {
     let counters = stay(fabric, &scenario, start, &ended, output)?;
     say_counts(&counters, output)?;
     Ok(Outcome::Good)
+}
+
+/// What a scenario says and a live fabric does not do.
+fn say_what_is_left_out(scenario: &Scenario, output: &Output) {
+    if !scenario.traffic.is_empty() {
+        output.say("warning: generators do not send in a live fabric yet: `traffic` is left out");
+    }
+    if !scenario.links.is_empty() {
+        output.say("warning: links have neither delay, loss nor bandwidth in a live fabric yet");
+    }
 }
 
 /// The name that was given, or the file's.

@@ -29,11 +29,14 @@ struct Check {
 /// Something that a machine may not have.
 #[derive(Clone, Copy)]
 enum Need {
-    /// To be root, with the kernel's TAP devices.
+    /// To be root, and TAP devices of the kernel's.
     Root,
     /// A program, and the Debian package that has it.
     Program(&'static str, &'static str),
 }
+
+/// `CAP_NET_ADMIN` and `CAP_SYS_ADMIN`.
+const CAPABILITIES: u64 = 1 << 12 | 1 << 21;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -83,13 +86,13 @@ impl Need {
         match self {
             Need::Root => {
                 let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-                let is_root = status.lines().any(|line| line.starts_with("Uid:\t0\t"));
-                let tun = std::path::Path::new("/dev/net/tun").exists();
-                match (is_root, tun) {
-                    (true, true) => None,
-                    (false, _) => Some("not root".to_owned()),
-                    (_, false) => Some("no /dev/net/tun".to_owned()),
+                let held = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+                let held = held.and_then(|it| u64::from_str_radix(it.trim(), 16).ok()).unwrap_or(0);
+                let has_tun = std::path::Path::new("/dev/net/tun").exists();
+                if held & CAPABILITIES != CAPABILITIES {
+                    return Some("CAP_NET_ADMIN and CAP_SYS_ADMIN are not both there".to_owned());
                 }
+                (!has_tun).then(|| "no /dev/net/tun".to_owned())
             }
             Need::Program(program, package) => {
                 let folders = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];

@@ -209,13 +209,13 @@ impl Controller {
         *id = self.tally_ids.take(&mut self.rules.tallies);
     }
 
-    /// Compiles the sets that have `group`, whose rules have changed; those that no interface has are
-    /// forgotten.
+    /// Compiles the sets that have `group`, whose rules have changed; those that no interface has had
+    /// for long are forgotten.
     fn renew_rules(&mut self, group: GroupIndex, renames: bool) {
         self.changed.rules[group.as_usize()] = self.rules.epoch;
         let Controller { fabric, rules, sets, .. } = self;
         for id in sets.of_group(group).to_vec() {
-            if sets.is_idle(id) {
+            if sets.is_long_idle(id) {
                 sets.forget(id, fabric, rules);
                 continue;
             }
@@ -236,7 +236,8 @@ impl Controller {
     }
 
     /// Compiles the sets that go by a list whose entries have changed, and notes for those that
-    /// name it that they have changed; those that no interface has are forgotten.
+    /// name it that they have changed; those that no interface has had for long are
+    /// forgotten.
     fn renew_sets(
         &mut self,
         goes_by_it: impl Fn(&Set) -> bool,
@@ -249,7 +250,7 @@ impl Controller {
             if !goes_by_it(set) && !names_it(set) {
                 continue;
             }
-            if sets.is_idle(id) {
+            if sets.is_long_idle(id) {
                 sets.forget(id, fabric, rules);
                 continue;
             }

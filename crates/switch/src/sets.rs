@@ -19,7 +19,8 @@ pub(crate) struct Sets {
     users: Vec<usize>,
     of_group: Vec<Vec<SetId>>,
     /// Sets that no interface has, the longest idle first: an interface that leaves a set often
-    /// comes back to it. One that a change makes stale is forgotten rather than compiled anew.
+    /// comes back to it. Of those that a change makes stale only the last one to become idle is compiled
+    /// anew; the others are forgotten.
     idle: VecDeque<SetId>,
     /// Places of sets that were forgotten.
     vacant: Vec<SetId>,
@@ -78,9 +79,9 @@ impl Sets {
         }
     }
 
-    /// Whether no interface has it.
-    pub(crate) fn is_idle(&self, id: SetId) -> bool {
-        self.users[id as usize] == 0
+    /// Whether it is not worth the work to compile it anew.
+    pub(crate) fn is_long_idle(&self, id: SetId) -> bool {
+        self.users[id as usize] == 0 && self.idle.back() != Some(&id)
     }
 
     /// The sets with a group.
